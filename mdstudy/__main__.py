@@ -1,0 +1,5 @@
+"""``python -m mdstudy``."""
+
+from mdstudy.cli import main
+
+main()

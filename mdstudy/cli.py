@@ -1,0 +1,215 @@
+"""The command line: words typed, one call each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import mdstudy
+from mdstudy.errors import MdstudyError
+
+app = typer.Typer(
+    name="mdstudy",
+    help="Molecular-dynamics studies of solvation structure in electrolytes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+console = Console()
+messages = Console(stderr=True)
+
+Directory = Annotated[Path, typer.Argument(help="run directory made by `mdstudy build`")]
+Directories = Annotated[list[Path], typer.Argument(help="run directories")]
+Variant = Annotated[str | None, typer.Option(help="composition hypothesis; the system's default if absent")]
+Atoms = Annotated[int, typer.Option(help="target number of atoms")]
+PlatformName = Annotated[str, typer.Option(help="auto, CUDA, HIP, OpenCL, CPU or Reference")]
+Device = Annotated[str | None, typer.Option(help="GPU index, for example 0")]
+
+
+@contextmanager
+def _bar(text: str) -> Iterator[object]:
+    """A progress bar as a callable ``progress(fraction, text)``, with time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=messages) as bar:
+        task = bar.add_task(text, total=1.0)
+
+        def progress(fraction: float, detail: str = "") -> None:
+            bar.update(task, completed=fraction, description=f"{text} {detail}".strip())
+
+        yield progress
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(mdstudy.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def systems() -> None:
+    """List the systems, studies and protocols that ship with mdstudy."""
+    from mdstudy.composition import list_systems, load_system
+    from mdstudy.library import names
+    from mdstudy.studyfile import list_studies, load_study
+
+    table = Table("system", "variants (default first)", "what it is", title="Systems", title_justify="left")
+    for name in list_systems():
+        spec = load_system(name)
+        others = [v for v in spec.variants if v != spec.default_variant]
+        table.add_row(name, " ".join([spec.default_variant, *others]), spec.title)
+    console.print(table)
+    table = Table("study", "protocol", "what it is", title="Studies", title_justify="left")
+    for name in list_studies():
+        study, _ = load_study(name)
+        table.add_row(name, study.protocol, study.title)
+    console.print(table)
+    console.print("Protocols (--profile): " + ", ".join(names("systems/protocols", ".toml")))
+
+
+@app.command()
+def show(
+    system: Annotated[str, typer.Argument(help="system name or file")],
+    variant: Variant = None,
+    atoms: Atoms = 5000,
+) -> None:
+    """Show the composition of a system: molecules, fractions, molarity, mass, density, charge."""
+    from mdstudy.composition import load_system, resolve
+    from mdstudy.report import composition_rows
+
+    spec = load_system(system)
+    composition = resolve(spec, variant, atoms)
+    console.print(f"{spec.title}: variant {composition.variant} of {', '.join(spec.variants)}", highlight=False)
+    console.print(f"Assumption: {composition.assumption}", highlight=False)
+    table = Table("property", "value")
+    for label, value in composition_rows(composition):
+        table.add_row(label, value)
+    console.print(table)
+
+
+@app.command()
+def build(
+    system: Annotated[str, typer.Argument(help="system name or file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="run directory to make")],
+    variant: Variant = None,
+    atoms: Atoms = 5000,
+    seed: Annotated[int, typer.Option(help="seed of every random choice")] = 1,
+    force_field: Annotated[str, typer.Option(help="shipped force field or XML file")] = "clp-opls",
+    charge_scale: Annotated[float | None, typer.Option(help="factor on ionic charges; the force field's if absent")] = None,
+    profile: Annotated[str, typer.Option(help="protocol: quick, density, standard or a file")] = "standard",
+    temperature: Annotated[float | None, typer.Option(help="kelvin; the system's if absent")] = None,
+) -> None:
+    """Build a box and its OpenMM System, ready to run."""
+    from mdstudy.build import build as build_box
+
+    with _bar(f"build {output}") as progress:
+        made = build_box(
+            system, output, variant=variant, atoms=atoms, seed=seed, force_field=force_field,
+            charge_scale=charge_scale, profile=profile, temperature=temperature, progress=progress,
+        )  # fmt: skip
+    console.print(f"{output}: {made}", highlight=False)
+
+
+@app.command()
+def run(
+    directory: Directory,
+    platform: PlatformName = "auto",
+    device: Device = None,
+    profile: Annotated[str | None, typer.Option(help="change the protocol (only before anything was run)")] = None,
+) -> None:
+    """Simulate a built box; the same command again resumes or does nothing."""
+    from mdstudy.build import set_profile
+    from mdstudy.simulate import run as simulate
+
+    if profile is not None:
+        set_profile(directory, profile)
+    with _bar(f"run {directory}") as progress:
+        outcome = simulate(directory, platform=platform, device=device, progress=progress)
+    console.print(f"{directory}: {outcome}", highlight=False)
+
+
+@app.command()
+def analyse(directories: Directories) -> None:
+    """Measure all observables of finished runs in one pass each."""
+    from mdstudy.pipeline import analyse as analyse_run
+
+    for directory in directories:
+        with _bar(f"analyse {directory}") as progress:
+            estimates = analyse_run(directory, progress=progress)
+        _print_estimates(str(directory), estimates)
+
+
+@app.command()
+def compare(directories: Directories) -> None:
+    """Set analysed runs side by side with each other and with the measured values."""
+    from mdstudy.pipeline import compare_runs
+    from mdstudy.report import comparison_table
+
+    header, rows = comparison_table(compare_runs(directories))
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+@app.command()
+def report(
+    directories: Directories,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write")] = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML report, with the same numbers as CSV and JSON beside it."""
+    from mdstudy.pipeline import report_runs
+
+    for path in report_runs(directories, output):
+        console.print(f"wrote {path}", highlight=False)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="study name or file")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder of the study; runs/NAME if absent")] = None,
+    platform: PlatformName = "auto",
+    device: Device = None,
+) -> None:
+    """Do a whole study: build, run, analyse, compare and report; again resumes."""
+    from mdstudy.pipeline import run_study
+
+    with _bar("study") as progress:
+        written = run_study(
+            name, output, platform=platform, device=device, progress=progress, say=lambda text: messages.print(text, highlight=False)
+        )
+    for path in written:
+        console.print(f"wrote {path}", highlight=False)
+
+
+def _print_estimates(title: str, estimates: object) -> None:
+    from mdstudy.report import estimate_table
+
+    header, rows = estimate_table(estimates)
+    table = Table(*header, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> None:
+    """Entry point: a fault that a person can mend is one message, not a traceback."""
+    try:
+        app()
+    except MdstudyError as error:
+        messages.print(f"mdstudy: {error}", style="red", highlight=False, markup=False)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""One file an observable; a file is found by its name (see :mod:`mdstudy.measure`)."""

@@ -1,0 +1,115 @@
+"""A study: the runs, replicas and protocol that one report answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from mdstudy.composition import load_system
+from mdstudy.errors import SpecError
+from mdstudy.library import find, names
+from mdstudy.plan import seed_for
+from mdstudy.protocol import load_protocol
+from mdstudy.spec import Spec, Temperature, read_spec
+
+SHIPPED = "systems/studies"
+
+
+class StudyRun(Spec):
+    """One system of a study."""
+
+    system: str = Field(description="shipped system name, or a path beside the study file")
+    variant: str | None = Field(None, description="composition hypothesis; the system's default if absent")
+    charge_scale: float | None = Field(None, description="overrides the study's")
+
+
+class Ratio(Spec):
+    """Ratio of every estimate of one system to another's."""
+
+    of: str
+    to: str
+
+
+class Study(Spec):
+    """What a study file says."""
+
+    title: str
+    question: str = ""
+    protocol: str = "standard"
+    force_field: str = "clp-opls"
+    charge_scale: float | None = Field(None, gt=0, le=1.5, description="None: the force field's default")
+    temperature: Temperature | None = Field(None, description="None: the system's")
+    atoms: int = Field(5000, ge=100)
+    seed: int = Field(1, ge=0)
+    replicas: int = Field(1, ge=1)
+    runs: tuple[StudyRun, ...] = Field(min_length=1)
+    ratios: tuple[Ratio, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study with everything that :func:`mdstudy.build.build` wants."""
+
+    name: str
+    system: str | Path
+    variant: str
+    replica: int
+    seed: int
+    charge_scale: float | None
+
+
+def load_study(name: str | Path) -> tuple[Study, Path]:
+    """Read a study by path or shipped name and check all that it names.
+
+    Returns
+    -------
+    Study, Path
+        The study and the file that it was read from.
+
+    Raises
+    ------
+    SpecError
+        The file does not fit, or names a system, variant or protocol that does not exist.
+    """
+    path = find(name, SHIPPED, ".toml")
+    study = read_spec(path, Study)
+    load_protocol(study.protocol)
+    systems = {run.system for run in study.runs}
+    for ratio in study.ratios:
+        for system in (ratio.of, ratio.to):
+            if system not in systems:
+                raise SpecError(f'{path}: ratios: "{system}" is not among the runs ({", ".join(sorted(systems))})')
+    plan_runs(study, path)
+    return study, path
+
+
+def list_studies() -> list[str]:
+    """Names of the shipped studies."""
+    return names(SHIPPED, ".toml")
+
+
+def plan_runs(study: Study, path: Path) -> list[PlannedRun]:
+    """Expand a study into its runs, a replica each, with distinct names and seeds."""
+    planned: list[PlannedRun] = []
+    for run in study.runs:
+        system = load_system(_locate(run.system, path))
+        variant = run.variant or system.default_variant
+        if variant not in system.variants:
+            raise SpecError(f'{path}: runs: {run.system} has no variant "{variant}" ({", ".join(system.variants)})')
+        for replica in range(1, study.replicas + 1):
+            scale = run.charge_scale if run.charge_scale is not None else study.charge_scale
+            label = f"{Path(run.system).stem}-{variant}" + (f"-q{run.charge_scale:g}" if run.charge_scale else "")
+            name = f"{label}-r{replica}"
+            seed = seed_for(study.seed, name, "run")
+            planned.append(PlannedRun(name, _locate(run.system, path), variant, replica, seed, scale))
+    doubled = {run.name for run in planned if sum(other.name == run.name for other in planned) > 1}
+    if doubled:
+        raise SpecError(f"{path}: runs: the same run twice: {', '.join(sorted(doubled))}")
+    return planned
+
+
+def _locate(system: str, study_path: Path) -> str | Path:
+    beside = study_path.parent / system
+    return beside if beside.is_file() else system

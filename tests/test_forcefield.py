@@ -1,0 +1,112 @@
+"""Reading a force-field file: what is refused, and that each shipped file says where its rows are from."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mdstudy.errors import ForceFieldError, SpecError
+from mdstudy.forcefield import load_force_field
+from mdstudy.library import data_dir
+
+Edit = Callable[[str, str], Path]
+SHIPPED = sorted(data_dir("forcefields").glob("*.xml"))
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Edit:
+    """The shipped force field with one text replaced; the text must be there."""
+
+    def edit(old: str, new: str) -> Path:
+        text = (data_dir("forcefields") / "clp-opls.xml").read_text(encoding="utf-8")
+        assert old in text
+        path = tmp_path / "edited.xml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return edit
+
+
+def test_the_shipped_force_field_loads_by_name() -> None:
+    field = load_force_field("clp-opls")
+    assert (field.combining_rule, field.charge_scale, field.cutoff, field.switch) == ("geometric", 0.8, 1.2, 1.1)
+    charges = {name: residue.charge for name, residue in field.residues.items()}
+    assert charges == {"LI": 1, "FSI": -1, "P13": 1, "TTE": 0, "MMH": 0, "MMU": 0, "MMT": 0, "MMA": 0}
+
+
+@pytest.mark.parametrize(
+    ("residue", "formula"),
+    [
+        ("LI", {"Li": 1}),
+        ("FSI", {"N": 1, "S": 2, "O": 4, "F": 2}),
+        ("P13", {"C": 8, "H": 18, "N": 1}),
+        ("TTE", {"C": 5, "H": 4, "F": 8, "O": 1}),
+        ("MMA", {"C": 5, "H": 8, "O": 2}),
+        ("MMH", {"C": 5, "H": 9, "O": 2}),
+        ("MMU", {"C": 5, "H": 8, "O": 2}),
+        ("MMT", {"C": 5, "H": 9, "O": 2}),
+    ],
+)
+def test_residues_have_the_right_formula(residue: str, formula: dict[str, int]) -> None:
+    root = ElementTree.parse(data_dir("forcefields") / "clp-opls.xml").getroot()
+    element = {row.attrib["name"]: row.attrib["element"] for row in root.iterfind("AtomTypes/Type")}
+    found: dict[str, int] = {}
+    for atom_type in load_force_field("clp-opls").residues[residue].types.values():
+        found[element[atom_type]] = found.get(element[atom_type], 0) + 1
+    assert found == formula
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_row_of_a_shipped_file_names_its_source_and_status(path: Path) -> None:
+    root = ElementTree.parse(path).getroot()
+    rows = [row for force in root if force.tag.endswith("Force") for row in force]
+    assert len(rows) > 100
+    assert [row.attrib for row in rows if not row.get("source") or row.get("status") not in ("P", "A", "D", "G")] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_atom_type_of_a_shipped_file_is_used(path: Path) -> None:
+    field = load_force_field(path)
+    assert set(field.classes) == {t for residue in field.residues.values() for t in residue.types.values()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("</ForceField>", "", "not valid XML: no element found: line"),
+        ('<Type name="FSI_S" ', '<Type name="FSI_F" ', "atom type FSI_F is defined 2 times"),
+        ('name="N1" type="FSI_N"', 'name="N1" type="FSI_NN"', r"residue FSI: atom N1: no atom type .FSI_NN.*FSI_N"),
+        ('"FSI_S" charge="1.02"', '"FSI_S" charge="1.00"', r"residue FSI: charges sum to -1\.040000 e"),
+        ('"FSI_S" charge="1.02"', '"FSI_S" charge="much"', "could not convert string to float: 'much'"),
+        ('"FSI_S" charge="1.02"', '"FSI_S"', "an element lacks its attribute 'charge'"),
+        ('<Atom type="FSI_S" charge', '<Atom type="SSS" charge', "residue FSI: atom S1: type FSI_S has no Nonbonded"),
+        ('<Bond class1="CF" class2="OS"', '<Bond class1="CF" class2="OSS"', 'bond CF-OSS: no class "OSS"'),
+        ('<Bond class1="CF" class2="F"', '<Bond class1="CT" class2="CF"', "bond C[FT]-C[FT] is defined twice"),
+        ("<CombiningRule>geometric", "<CombiningRule>geometrical", 'CombiningRule "geometrical"'),
+        ("<DefaultChargeScale>0.8", "<DefaultChargeScale>8", "DefaultChargeScale = 8: it must be above 0"),
+        ('args.get("combiningRule", None)', 'args.get("rule", None)', "without the <Script> that stops plain OpenMM"),
+        ('atomName1="N1" atomName2="S1"', 'atomName1="N1" atomName2="S9"', "residue FSI: a bond names S9"),
+    ],
+)
+def test_faults_in_a_file_are_named(old: str, new: str, message: str, edited: Edit) -> None:
+    path = edited(old, new)
+    with pytest.raises(ForceFieldError, match=message) as caught:
+        load_force_field(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_an_unknown_name_is_told_what_is_shipped() -> None:
+    with pytest.raises(SpecError, match="clp-opls"):
+        load_force_field("clp-oplss")
+
+
+def test_a_term_is_found_in_both_directions_and_by_wildcard(edited: Edit) -> None:
+    field = load_force_field(edited('class1="HC" class2="CT" class3="CT" class4="HC"', 'class2="CT" class3="CT"'))
+    assert field.has_term("angle", ["FSI_F", "FSI_S", "FSI_N"])
+    assert field.has_term("angle", ["FSI_N", "FSI_S", "FSI_F"])
+    assert not field.has_term("angle", ["FSI_S", "FSI_F", "FSI_N"])
+    assert field.has_term("dihedral", ["FSI_F", "PMMA_CB", "PMMA_CQ", "FSI_F"])
+    assert not field.has_term("dihedral", ["FSI_F", "PMMA_CB", "FSI_N", "FSI_F"])
