@@ -6,18 +6,19 @@ Universe, Quantity or Simulation crosses this border.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.errors import TrajectoryError, did_you_mean
+from mdstudy.periodic import box_matrices
 from mdstudy.results import Measurement, Quantity
 
-FloatArray = NDArray[np.floating]
 IndexArray = NDArray[np.intp]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,19 @@ class Sites:
     def n_molecules(self) -> int:
         return int(self.molecule_of.max()) + 1 if len(self.molecule_of) else 0
 
+    @property
+    def molecule_masses(self) -> NDArray[np.float64]:
+        """(n_molecules,) float array, dalton."""
+        return np.bincount(self.molecule_of, weights=self.masses).astype(float)
+
+    def molecules(self, group: str) -> IndexArray:
+        """Molecules that the atoms of a named site belong to, each once."""
+        return np.unique(self.molecule_of[self.atoms(group)])
+
+    def present(self, groups: Sequence[str]) -> tuple[str, ...]:
+        """Those of the named sites that have atoms here, in the order given."""
+        return tuple(group for group in groups if len(self.groups.get(group, ())))
+
     def atoms(self, group: str) -> IndexArray:
         """Atom indices of a named site.
 
@@ -79,7 +93,7 @@ class Block:
     ----------
     times : (n_frames,) float array, ps
     positions : (n_frames, n_atoms, 3) float32 array, nm
-        As stored; may lie outside the box.
+        Molecules whole; may lie outside the box.
     centres : (n_frames, n_molecules, 3) float64 array, nm
         Centres of mass of the molecules, continuous in time over the whole
         trajectory (unwrapped), drift of the centre of mass of the whole box removed.
@@ -97,12 +111,14 @@ class Block:
         return len(self.times)
 
     @property
+    def matrices(self) -> NDArray[np.float32]:
+        """Box vectors as rows, lower triangular, (n_frames, 3, 3) float32 array, nm."""
+        return box_matrices(self.boxes).astype(np.float32)
+
+    @property
     def volumes(self) -> NDArray[np.float64]:
         """(n_frames,) float array, nm^3."""
-        lengths = self.boxes[:, :3].astype(float)
-        cosines = np.cos(np.radians(self.boxes[:, 3:].astype(float)))
-        a, b, c = cosines.T
-        return np.asarray(lengths.prod(axis=1) * np.sqrt(1 - a * a - b * b - c * c + 2 * a * b * c))
+        return np.asarray(np.prod(np.diagonal(box_matrices(self.boxes), axis1=1, axis2=2), axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +140,7 @@ class Series:
     """Arrays that join in time: the first axis of each is the frame."""
 
     times: NDArray[np.float64]
-    arrays: Mapping[str, FloatArray]
+    arrays: Mapping[str, NDArray[Any]]
 
     @staticmethod
     def join(parts: Sequence[Series]) -> Series:
@@ -136,16 +152,42 @@ class Series:
 
 
 class Tally(Protocol):
-    """Reduces a block of frames. Frozen and equal by value, so that observables
-    which ask for the same tally share one."""
+    """Reduces a block of frames.
 
-    def __call__(self, block: Block, sites: Sites) -> Sums | Series: ...
+    Frozen and equal by value, so that observables which ask for the same tally share one.
+    """
+
+    def __call__(self, block: Block, sites: Sites) -> Sums | Series:
+        """Reduce the block to arrays that add, or to arrays that join in time."""
+        ...
 
     def __hash__(self) -> int: ...
 
 
+class Tallied:
+    """What one pass over a trajectory gathered: for each tally its parts, one a block in order of time."""
+
+    def __init__(self, parts: Mapping[Tally, Sequence[Sums | Series]]) -> None:
+        self._parts = parts
+        self._derived: dict[object, object] = {}
+
+    def sums(self, tally: Tally) -> list[Sums]:
+        """Parts of a tally that adds."""
+        return [part for part in self._parts[tally] if isinstance(part, Sums)]
+
+    def series(self, tally: Tally) -> Series:
+        """The whole of a tally that joins in time."""
+        return self.once(tally, lambda: Series.join([p for p in self._parts[tally] if isinstance(p, Series)]))
+
+    def once(self, key: object, compute: Callable[[], Result]) -> Result:
+        """What several observables derive from the same tallies, computed by the first that asks."""
+        if key not in self._derived:
+            self._derived[key] = compute()
+        return cast(Result, self._derived[key])
+
+
 class Observable(Protocol):
-    """A recipe: plain frozen data with the tally it needs and how it is finished.
+    """A recipe: plain frozen data with the tallies it needs and how they are finished.
 
     It opens no file, loops over no trajectory, plots and prints nothing.
     """
@@ -153,11 +195,21 @@ class Observable(Protocol):
     name: ClassVar[str]
     quantities: ClassVar[tuple[Quantity, ...]]
 
-    @property
-    def tally(self) -> Tally:
-        """What must be reduced from each block."""
+    def tallies(self, sites: Sites) -> tuple[Tally, ...]:
+        """What must be reduced from each block; raises TrajectoryError if a site that it needs has no atoms."""
         ...
 
-    def finish(self, tallies: Sequence[Sums | Series], sites: Sites) -> Measurement:
-        """Turn the tallies, one a block in order of time, into numbers."""
+    def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
+        """Turn the tallies into numbers."""
         ...
+
+
+@dataclass(frozen=True)
+class Centres:
+    """Tally: continuous centres of mass of all molecules, float32 nm, and volumes, nm^3, frame by frame."""
+
+    def __call__(self, block: Block, sites: Sites) -> Series:
+        """Keep the centres and the volumes."""
+        del sites
+        arrays: dict[str, NDArray[Any]] = {"centres": block.centres.astype(np.float32), "volume": block.volumes}
+        return Series(block.times, arrays)
