@@ -26,6 +26,10 @@ class BuildError(MdstudyError):
     """A box could not be built."""
 
 
+class ExportError(MdstudyError):
+    """A run cannot be written for another program as it stands."""
+
+
 class RunError(MdstudyError):
     """A run directory cannot be started, continued or read."""
 

@@ -21,12 +21,13 @@ from openmm import app, unit
 from mdstudy.errors import ForceFieldError, did_you_mean
 from mdstudy.forcefield import ForceField, check_charge_scale, load_force_field
 
-__all__ = ["TERMS", "energy_terms", "load_force_field", "parameterise"]
+__all__ = ["GEOMETRIC", "TERMS", "energy_terms", "load_force_field", "parameterise"]
 
 #: Force groups by term, in the order in which energies are listed.
 TERMS = ("bond", "angle", "dihedral", "coulomb", "lennard_jones")
 
-_GEOMETRIC = "A1*A2*x*x-B1*B2*x;x=1/r^6"
+#: Lennard-Jones energy of a pair under the geometric rule.
+GEOMETRIC = "A1*A2*x*x-B1*B2*x;x=1/r^6"
 
 
 def parameterise(
@@ -179,7 +180,7 @@ def _scale_charges(force: openmm.NonbondedForce, topology: app.Topology, field: 
 
 def _mix_geometrically(nonbonded: openmm.NonbondedForce) -> openmm.CustomNonbondedForce:
     """Move Lennard-Jones out of `nonbonded`, which keeps Coulomb and 1-4 pairs (sigma = sqrt(sigma_i sigma_j))."""
-    custom = openmm.CustomNonbondedForce(_GEOMETRIC)
+    custom = openmm.CustomNonbondedForce(GEOMETRIC)
     custom.addPerParticleParameter("A")
     custom.addPerParticleParameter("B")
     custom.setNonbondedMethod(openmm.CustomNonbondedForce.CutoffPeriodic)
