@@ -1,17 +1,19 @@
-"""What every stage needs of OpenMM: placing atoms, writing, and naming what blew up."""
+"""What every stage needs of OpenMM: thermostat and barostat, placing atoms, writing logs and frames."""
 
 from __future__ import annotations
 
+import copy
 import csv
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import openmm
 from numpy.typing import NDArray
 from openmm import app, unit
 
-from mdstudy.errors import RunError
+from mdstudy.diagnosis import Describe, name_worst, require_finite
+from mdstudy.errors import RunError, SimulationError
 from mdstudy.units import DALTON, GAS_CONSTANT
 
 #: Columns of ``state.csv``.
@@ -89,6 +91,77 @@ def place(context: openmm.Context, state: openmm.State, volume: float | None = N
     context.setPositions(positions)
 
 
+def equip(
+    system: openmm.System, barostat: openmm.MonteCarloBarostat | None = None, drift_interval: int = 0
+) -> openmm.System:
+    """Copy a System and add a barostat and the removal of the motion of the centre of mass.
+
+    Parameters
+    ----------
+    system : openmm.System
+        Without thermostat, barostat and removal of drift.
+    barostat : openmm.MonteCarloBarostat, optional
+    drift_interval : int
+        Steps between removals; 0: none.
+
+    Raises
+    ------
+    RunError
+        The System has one of them already.
+    """
+    ours = (openmm.MonteCarloBarostat, openmm.CMMotionRemover, openmm.AndersenThermostat)
+    if found := [type(force).__name__ for force in system.getForces() if isinstance(force, ours)]:
+        raise RunError(f"box/system.xml: holds a {found[0]}; thermostat, barostat and drift belong to the plan")
+    equipped = copy.deepcopy(system)
+    if barostat is not None:
+        equipped.addForce(barostat)
+    if drift_interval:
+        equipped.addForce(openmm.CMMotionRemover(drift_interval))
+    return equipped
+
+
+def load(path: Path) -> Any:
+    """Read an OpenMM object from its XML.
+
+    Raises
+    ------
+    RunError
+        It cannot be read.
+    """
+    try:
+        return openmm.XmlSerializer.deserialize(path.read_text(encoding="utf-8"))
+    except (openmm.OpenMMException, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
+
+
+def relax(context: openmm.Context, iterations: int, describe: Describe) -> openmm.State:
+    """Minimise the energy, and return where that leads.
+
+    Parameters
+    ----------
+    context : openmm.Context
+        With positions.
+    iterations : int
+        At most; 0: until it converges.
+    describe : callable
+        Words for an atom, see :func:`mdstudy.diagnosis.name_worst`.
+
+    Raises
+    ------
+    SimulationError
+        The result is not a number; names the atoms.
+    """
+    start = context.getState(getPositions=True)
+    try:
+        openmm.LocalEnergyMinimizer.minimize(context, maxIterations=iterations)
+        end = context.getState(getPositions=True, getVelocities=True, getEnergy=True)
+        require_finite(end)
+    except (openmm.OpenMMException, FloatingPointError) as error:
+        what = str(error).strip().splitlines()[0]
+        raise SimulationError(f"minimisation failed ({what}); {name_worst(context, start, describe)}") from error
+    return end
+
+
 class Log:
     """Writes rows of ``state.csv``.
 
@@ -100,11 +173,18 @@ class Log:
         With all its forces; gives masses and degrees of freedom.
     timestep : float
         ps; 0 where there is no time.
+
+    Attributes
+    ----------
+    potentials, densities : list of float
+        What was written so far, kJ/mol and g/cm^3.
     """
 
     def __init__(self, file: TextIO, system: openmm.System, timestep: float) -> None:
         self.file, self.timestep = file, timestep
         self.freedom, self.mass = degrees_of_freedom(system), masses(system).sum()
+        self.potentials: list[float] = []
+        self.densities: list[float] = []
         file.write(",".join(COLUMNS) + "\n")
 
     def write(self, state: openmm.State, step: int) -> None:
@@ -113,16 +193,17 @@ class Log:
         Raises
         ------
         FloatingPointError
-            An energy is not a number, or the kinetic one beyond any liquid (:data:`TOO_HOT`).
+            The kinetic energy is beyond any liquid (:data:`TOO_HOT`).
         """
         potential, kinetic = state.getPotentialEnergy()._value, state.getKineticEnergy()._value
-        if not np.isfinite(potential + kinetic):
-            raise FloatingPointError(f"potential energy {potential}, kinetic energy {kinetic} kJ/mol")
         volume = state.getPeriodicBoxVolume()._value
         temperature = 2 * kinetic / (self.freedom * GAS_CONSTANT)
         if temperature > TOO_HOT:
             raise FloatingPointError(f"temperature {temperature:.3g} K")
-        row = (potential, kinetic, potential + kinetic, temperature, volume, self.mass / volume * _DALTON_PER_NM3)
+        density = self.mass / volume * _DALTON_PER_NM3
+        self.potentials.append(potential)
+        self.densities.append(density)
+        row = (potential, kinetic, potential + kinetic, temperature, volume, density)
         time = round(step * self.timestep, 9)
         self.file.write(f"{step},{time!r}," + ",".join(f"{value:.9g}" for value in row) + "\n")
 
@@ -154,37 +235,3 @@ class Frames:
         """Add a frame."""
         positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
         self._file.writeModel(positions, periodicBoxVectors=state.getPeriodicBoxVectors())
-
-
-def name_worst(context: openmm.Context, good: openmm.State, replay: int = 0, count: int = 5) -> str:
-    """Name the atoms with the largest forces, going again from the last good state until it breaks.
-
-    Parameters
-    ----------
-    context : openmm.Context
-        In which the simulation failed.
-    good : openmm.State
-        The last state that was sound.
-    replay : int
-        Steps to go again at most; a force above 1e7 kJ/mol/nm ends it.
-    count : int
-        How many atoms to name.
-    """
-    context.setState(good)
-    forces = _forces(context)
-    for _ in range(replay):
-        if not np.isfinite(forces).all() or forces.max() > 1e7:
-            break
-        try:
-            context.getIntegrator().step(1)
-            forces = _forces(context)
-        except openmm.OpenMMException:
-            break
-    forces = np.where(np.isfinite(forces), forces, np.inf)
-    worst = np.argsort(-forces, kind="stable")[:count]
-    return "largest forces: " + ", ".join(f"atom {i} ({forces[i]:.3g} kJ/mol/nm)" for i in worst)
-
-
-def _forces(context: openmm.Context) -> NDArray[np.float64]:
-    forces = context.getState(getForces=True).getForces(asNumpy=True)
-    return np.asarray(np.linalg.norm(forces._value, axis=1))

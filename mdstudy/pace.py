@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -34,10 +35,25 @@ class Pace:
         speed = f"{ns_per_day(timestep, seconds_a_step):.3g} ns/day, " if timestep else ""
         self._report(self._done / self._total, f"{name}: {speed}{left} left")
 
+    def settle(self, steps: int) -> None:
+        """Count steps that need not be done after all or, negative, that are to be done again."""
+        self._done += steps
+
 
 def ns_per_day(timestep: float, seconds_a_step: float) -> float:
     """Nanoseconds of simulation a day at a time step in ps and a wall time a step in s."""
     return timestep * 1e-3 * 86400 / max(seconds_a_step, 1e-12)
+
+
+def progress_line(fraction: float, text: str) -> str:
+    """Progress as a line of text, which :func:`read_progress_line` reads."""
+    return f"{fraction:6.1%}  {text}"
+
+
+def read_progress_line(line: str) -> tuple[float, str] | None:
+    """Fraction and text of a :func:`progress_line`, or None if it is none."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)%  (.*)", line.rstrip("\n"))
+    return (float(found[1]) / 100, found[2]) if found else None
 
 
 def duration(seconds: float) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from mdstudy.errors import RunError
 
 KINDS = ("minimise", "nvt", "npt")
+#: ``Stage.until`` of a stage that ends when density and potential energy are stationary.
+STATIONARY = "stationary"
 #: How ``Stage.box`` starts when the box is set to the mean volume of an earlier stage.
 MEAN = "mean:"
 
@@ -75,6 +77,11 @@ class Stage:
     box : str or None
         ``"mean:NAME"``: before the start, set the volume to the mean over the
         second half of stage NAME.
+    until : str or None
+        ``"stationary"``: end as soon as density (constant pressure) and potential
+        energy are stationary (:mod:`mdstudy.stationarity`); `steps` is then the most.
+    check_interval : int
+        Steps between looks whether they are.
     """
 
     name: str
@@ -91,26 +98,84 @@ class Stage:
     draw_velocities: bool = False
     remove_drift: bool = False
     box: str | None = None
+    until: str | None = None
+    check_interval: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise RunError(f'stage {self.name}: kind "{self.kind}" is none of {", ".join(KINDS)}')
         if (self.kind == "npt") != (self.pressure is not None):
             raise RunError(f"stage {self.name}: a pressure belongs to kind npt, and only there (kind {self.kind})")
+        if self.until not in (None, STATIONARY) or (self.until is None) != (self.check_interval == 0):
+            raise RunError(
+                f'stage {self.name}: until "{self.until}" with a check interval of {self.check_interval} steps; '
+                f'"{STATIONARY}" needs one, and nothing else does'
+            )
         if self.kind == "minimise":
             return
+        ramps = self.temperature[0] != self.temperature[1] or len(set(self.pressure or ())) > 1
+        if self.until is not None and (ramps or self.frame_interval):
+            raise RunError(f"stage {self.name}: cannot end when stationary: it has a ramp or a trajectory")
         if self.steps <= 0 or self.timestep <= 0:
             raise RunError(f"stage {self.name}: {self.steps} steps of {self.timestep} ps; both must be positive")
-        for what, interval in (("report", self.report_interval), ("frame", self.frame_interval)):
+        for what, interval in (
+            ("report", self.report_interval),
+            ("frame", self.frame_interval),
+            ("check", self.check_interval),
+        ):
             if interval < 0 or (interval == 0 and what == "report") or (interval and self.steps % interval):
                 raise RunError(
                     f"stage {self.name}: {self.steps} steps are no whole number of {what} intervals of {interval}"
                 )
+        if self.check_interval % self.report_interval:
+            raise RunError(
+                f"stage {self.name}: a check interval of {self.check_interval} steps is no whole number of "
+                f"report intervals of {self.report_interval}"
+            )
 
     @property
     def mean_of(self) -> str | None:
         """Stage whose mean volume the box takes."""
         return self.box.removeprefix(MEAN) if self.box is not None else None
+
+    def tries(self) -> tuple[Try, ...]:
+        """How the stage is tried, in order, until it does not blow up.
+
+        First as planned; then with the first tenth of its report intervals in
+        quarter steps; then with that after minimising again and drawing
+        velocities. A segment of the trajectory is never minimised, which would
+        tear it, and a minimisation is tried once.
+        """
+        planned = Try("as planned")
+        if self.kind == "minimise":
+            return (planned,)
+        gentle = -(-self.steps // self.report_interval // 10) * self.report_interval
+        shorter = Try(f"first {gentle} steps in quarters", 4, gentle)
+        if self.frame_interval:
+            return planned, shorter
+        return planned, shorter, Try(f"minimised again, then {shorter.how}", 4, gentle, minimise=True)
+
+
+@dataclass(frozen=True)
+class Try:
+    """One way to carry out a stage.
+
+    Attributes
+    ----------
+    how : str
+        In words, for the record.
+    substeps : int
+        Parts into which each of the first steps is divided.
+    gentle : int
+        How many steps those are.
+    minimise : bool
+        Minimise and draw velocities first.
+    """
+
+    how: str
+    substeps: int = 1
+    gentle: int = 0
+    minimise: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,6 +300,11 @@ class Plan:
 def _stage(row: dict[str, Any]) -> Stage:
     pairs = {key: tuple(row[key]) for key in ("temperature", "pressure") if row.get(key) is not None}
     return Stage(**{**row, **pairs})
+
+
+def completed(record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record of a stage the defaults of the fields that were added after it was written."""
+    return {f.name: f.default for f in fields(Stage) if f.default is not MISSING} | record
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -61,7 +61,9 @@ class StageSpec(Spec):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     kind: Literal["minimise", "nvt", "npt"]
     iterations: int = Field(0, ge=0, description="of a minimisation, at most; 0: until it converges")
-    time: Time | None = None
+    time: Time | None = Field(None, description="of a stage that ends when stationary: between looks whether it is")
+    until: Literal["stationary"] | None = Field(None, description="end when density and energy are stationary")
+    at_most: Time | None = Field(None, description="of a stage that ends when stationary")
     timestep: Time | None = Field(None, gt=0)
     temperature: TemperatureRamp = Field((TARGET, TARGET), description="one, or from and to")  # type: ignore[assignment]
     pressure: PressureRamp = Field(None, description="one, or from and to; 1 bar if absent")
@@ -77,6 +79,10 @@ class StageSpec(Spec):
             raise ValueError(f'{self.name}: needs a time, for example "100 ps"')
         if self.kind != "minimise" and self.iterations:
             raise ValueError(f"{self.name}: iterations belong to a minimisation")
+        if (self.until is None) != (self.at_most is None):
+            raise ValueError(f'{self.name}: until = "stationary" and at_most, its limit of time, belong together')
+        if self.until is not None and self.kind == "minimise":
+            raise ValueError(f"{self.name}: a minimisation cannot end when stationary")
         if self.kind != "npt" and self.pressure is not None:
             raise ValueError(f"{self.name}: a pressure belongs to kind npt, not {self.kind}")
         return self
@@ -142,10 +148,12 @@ class Protocol(Spec):
         whole(spec.time, timestep, f"{spec.name}: time", "timesteps")
         report = whole(spec.report or self.report, timestep, f"{spec.name}: report", "timesteps")
         start, end = (target if point is None else point for point in spec.temperature)
+        steps = report * whole(spec.time, report * timestep, f"{spec.name}: time", "report intervals")
+        looks = 1 if spec.at_most is None else whole(spec.at_most, spec.time, f"{spec.name}: at_most", "times")
         return Stage(
             name=spec.name,
             kind=spec.kind,
-            steps=report * whole(spec.time, report * timestep, f"{spec.name}: time", "report intervals"),
+            steps=steps * looks,
             timestep=timestep,
             temperature=(start, end),
             pressure=(spec.pressure or (1.0, 1.0)) if spec.kind == "npt" else None,
@@ -154,6 +162,8 @@ class Protocol(Spec):
             report_interval=report,
             draw_velocities=draw_velocities,
             box=spec.box,
+            until=spec.until,
+            check_interval=steps if spec.until else 0,
         )
 
     def _production(self, target: float) -> Production:

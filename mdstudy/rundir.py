@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.errors import LockedError, RunError, TrajectoryError
+from mdstudy.provenance import sha256
 
 PART = ".part"
 ERROR = "error.txt"
+_REDO = "Restore it, or remove {} and all that comes after it: that is then made again."
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,78 @@ def commit(part: Path) -> Path:
     part.rename(product)
     _sync(product.parent)
     return product
+
+
+def require_whole(part: Path, rows: int, frames: Sequence[int] | None = None) -> None:
+    """Check that all that was written arrived on the disk: a library may not say that it could not write.
+
+    Parameters
+    ----------
+    part : Path
+        Product in the making.
+    rows : int
+        Rows that ``state.csv`` must have.
+    frames : sequence of int, optional
+        Steps of the frames that ``frames.xtc`` must have.
+
+    Raises
+    ------
+    RunError
+        Something is not there.
+    """
+    found = len((part / "state.csv").read_text(encoding="utf-8").splitlines()) - 1
+    if found != rows:
+        raise RunError(f"{part / 'state.csv'}: {found} of {rows} rows were written: is the disk full?")
+    if frames is not None:
+        steps = frame_times(part / "frames.xtc")[0]
+        if not np.array_equal(steps, frames):
+            raise RunError(f"{part / 'frames.xtc'}: {len(steps)} frames instead of {len(frames)}: is the disk full?")
+
+
+def seal(part: Path) -> dict[str, dict[str, int | str]]:
+    """Size and SHA-256 of every file of a product, for its ``done.json``."""
+    return {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(part.iterdir())}
+
+
+def check(product: Path, deep: bool = False) -> dict[str, Any]:
+    """Read the record of a finished product and compare its files with it.
+
+    Parameters
+    ----------
+    product : Path
+        Directory of a stage or segment.
+    deep : bool
+        Read every file whole. Otherwise the restart state is read, and of the others the size compared.
+
+    Returns
+    -------
+    dict
+        What ``done.json`` says.
+
+    Raises
+    ------
+    RunError
+        The record cannot be read, or a file is missing or not what it was; says what to do.
+    """
+    path = product / "done.json"
+    try:
+        record = dict(json.loads(path.read_text(encoding="utf-8")))
+        made_from, files = record["made_from"], record.get("files", {})
+        if not isinstance(made_from, dict):
+            raise TypeError(f"made_from is {made_from!r}")
+        for name, was in files.items():
+            file = product / name
+            size = file.stat().st_size if file.is_file() else None
+            if size != was["bytes"]:
+                found = "is missing" if size is None else f"has {size} bytes"
+                raise RunError(f"{file}: {found}, {was['bytes']} when it was written. {_REDO.format(product)}")
+            if (deep or name == "end.xml") and sha256(file) != was["sha256"]:
+                raise RunError(
+                    f"{file}: is damaged: its checksum is not that of when it was written. {_REDO.format(product)}"
+                )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: cannot be read ({error!r}). {_REDO.format(product)}") from error
+    return record
 
 
 def _sync(path: Path) -> None:

@@ -15,6 +15,10 @@ kinetic energy is the one to compare with the thermostat's. Volume moves are
 OpenMM's MonteCarloBarostat, which scales the centres of molecules (Chow and
 Ferguson, Comput. Phys. Commun. 91, 283 (1995), doi 10.1016/0010-4655(95)00059-O).
 
+A stage that blows up is tried again more gently (:meth:`mdstudy.plan.Stage.tries`)
+from the same start with the same seeds, so that what comes out is still a
+function of the inputs; ``done.json`` and ``run.json`` say what was tried.
+
 Positions are written as integrated, not wrapped. At constant volume molecules
 are followed by them directly; a volume move may take whole molecules back into
 the box, so that at constant pressure displacements are unwrapped frame by frame.
@@ -23,7 +27,6 @@ the box, so that at constant pressure displacements are unwrapped frame by frame
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import signal
@@ -38,13 +41,15 @@ from typing import Any
 
 import openmm
 
+from mdstudy.diagnosis import Describe, atom_words, name_worst, require_finite
 from mdstudy.errors import MdstudyError, RunError, SimulationError
-from mdstudy.mechanics import Frames, Log, mean_volume, name_worst, place
-from mdstudy.pace import Pace, Progress, duration, ns_per_day
-from mdstudy.plan import Plan, Stage, difference, seed_for
+from mdstudy.mechanics import Frames, Log, equip, load, mean_volume, place, relax
+from mdstudy.pace import Pace, Progress, duration, ns_per_day, progress_line
+from mdstudy.plan import Plan, Stage, Try, completed, difference, seed_for
 from mdstudy.platforms import Choice, choose
 from mdstudy.provenance import sha256, versions, write_json
-from mdstudy.rundir import ERROR, RunDir, begin, commit
+from mdstudy.rundir import ERROR, RunDir, begin, check, commit, require_whole, seal
+from mdstudy.stationarity import judge
 
 Seed = Callable[[str], int]
 Tick = Callable[[int], None]
@@ -52,6 +57,7 @@ Tick = Callable[[int], None]
 EXIT_TERMINATED = 75
 CONSTRAINT_TOLERANCE = 1e-6  # relative; a tenth of OpenMM's default, at no measurable cost
 DRIFT_INTERVAL = 10  # steps between removals of the motion of the centre of mass
+RELAX_ITERATIONS = 1000  # at most, where a stage that blew up is minimised again
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,23 @@ class Task:
     start: Path
     mean_log: Path | None
 
+    @property
+    def name(self) -> str:
+        """Name of the product within the run directory."""
+        return f"{self.product.parent.name}/{self.product.name}"
+
     def origin(self, seed: int, system_hash: str) -> dict[str, Any]:
         """All that the product is a function of."""
         return {**asdict(self.stage), "seed": seed, "system": system_hash, "start": sha256(self.start)}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all stages of a start share: System, platform, and words for an atom that is at fault."""
+
+    system: openmm.System
+    choice: Choice
+    describe: Describe
 
 
 def tasks(run_dir: RunDir, plan: Plan) -> list[Task]:
@@ -106,7 +126,8 @@ def run(
     Raises
     ------
     RunError
-        Not a run directory, or plan or System differ from what the finished part was made with.
+        Not a run directory; plan or System differ from what the finished part was made with; a
+        finished file is damaged; a file cannot be written (a full disk, for example).
     LockedError
         Another process runs it.
     SimulationError
@@ -116,42 +137,41 @@ def run(
     missing = [path for path in (run_dir.plan, run_dir.system_xml, run_dir.start_xml) if not path.is_file()]
     if missing:
         raise RunError(f"{run_dir.path}: not ready to run: no {missing[0].relative_to(run_dir.path)}")
-    with run_dir.lock():
-        plan = Plan.from_json(run_dir.plan.read_text(encoding="utf-8"))
-        todo = _left(tasks(run_dir, plan), plan.seed, sha256(run_dir.system_xml))
-        if not todo:
-            return f"already done: {plan.production.time / 1e3:g} ns in {plan.production.frames} frames"
-        choice = choose(platform, device, precision)
-        if progress is not None:
-            progress(0.0, choice.why)
-        return _carry_out(run_dir, plan, todo, choice, progress)
+    try:
+        with run_dir.lock():
+            plan = Plan.from_json(run_dir.plan.read_text(encoding="utf-8"))
+            todo = _left(tasks(run_dir, plan), plan.seed, sha256(run_dir.system_xml))
+            if not todo:
+                return f"already done: {plan.production.time / 1e3:g} ns in {plan.production.frames} frames"
+            choice = choose(platform, device, precision)
+            if progress is not None:
+                progress(0.0, choice.why)
+            return _carry_out(run_dir, plan, todo, choice, progress)
+    except OSError as error:
+        raise RunError(f"{run_dir.path}: {error}. What is finished is whole; mend that and start again.") from error
 
 
 def _left(planned: Sequence[Task], seed: int, system_hash: str) -> list[Task]:
-    """Tasks still to do; the finished ones must be a whole beginning made from the same inputs."""
+    """Tasks still to do; the finished ones must be unharmed and a whole beginning made from the same inputs."""
     done = [task.product.is_dir() for task in planned]
     count = done.index(False) if False in done else len(done)
     if any(done[count:]):
         later = next(t for t, d in zip(planned[count:], done[count:], strict=True) if d)
         raise RunError(f"{planned[count].product}: is missing, but {later.product.name} after it exists: remove that")
     for task in planned[:count]:
-        try:
-            made_from = json.loads((task.product / "done.json").read_text(encoding="utf-8"))["made_from"]
-        except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{task.product / 'done.json'}: cannot be read: {error}") from error
+        record = check(task.product)
         now = json.loads(json.dumps(task.origin(seed, system_hash)))
-        if changed := difference(made_from, now):
+        if changed := difference(completed(record["made_from"]), now):
             raise RunError(f"{task.product}: was made from other inputs: {changed}. Build a new directory for that.")
     return list(planned[count:])
 
 
 def _carry_out(run_dir: RunDir, plan: Plan, todo: list[Task], choice: Choice, progress: Progress | None) -> str:
-    system = openmm.XmlSerializer.deserialize(run_dir.system_xml.read_text(encoding="utf-8"))
+    bench = Bench(load(run_dir.system_xml), choice, atom_words(run_dir.topology, run_dir.box / "start.pdb"))
     system_hash = sha256(run_dir.system_xml)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     records = json.loads(run_dir.log.read_text(encoding="utf-8")) if run_dir.log.is_file() else []
     record: dict[str, Any] = {
-        "started": started,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
         "process": os.getpid(),
         "platform": choice.name,
@@ -168,12 +188,9 @@ def _carry_out(run_dir: RunDir, plan: Plan, todo: list[Task], choice: Choice, pr
     began, speed = time.monotonic(), 0.0
     try:
         for task in todo:
-            seconds = _carry_out_task(task, plan.seed, system_hash, system, choice, pace)
-            speed = ns_per_day(task.stage.timestep, seconds / max(task.stage.steps, 1))
-            name = f"{task.product.parent.name}/{task.product.name}"
-            record["stages"][name] = {"seconds": round(seconds, 2)}
-            if task.stage.kind != "minimise":
-                record["stages"][name]["ns_per_day"] = round(speed, 2)
+            made = _carry_out_task(task, plan.seed, system_hash, bench, pace)
+            record["stages"][task.name] = made
+            speed = made.get("ns_per_day", speed)
         record["outcome"] = "done"
     except BaseException as error:
         record["outcome"] = f"{type(error).__name__}: {error}"
@@ -182,65 +199,109 @@ def _carry_out(run_dir: RunDir, plan: Plan, todo: list[Task], choice: Choice, pr
         record["seconds"] = round(time.monotonic() - began, 1)
         write_json(run_dir.log, records)
     return (
-        f"done: {plan.production.time / 1e3:g} ns in {plan.production.frames} frames, "
-        f"{speed:.3g} ns/day, {duration(time.monotonic() - began)} on {choice.why}"
+        f"done: {plan.production.time / 1e3:g} ns in {plan.production.frames} frames, {speed:.3g} ns/day, "
+        f"{duration(time.monotonic() - began)} on {choice.why}{_unsettled(run_dir, plan)}"
     )
 
 
-def _carry_out_task(
-    task: Task, seed: int, system_hash: str, system: openmm.System, choice: Choice, pace: Pace
-) -> float:
-    """Make one product whole; the seconds that its dynamics took."""
-    origin = task.origin(seed, system_hash)
-    state = openmm.XmlSerializer.deserialize(task.start.read_text(encoding="utf-8"))
+def _unsettled(run_dir: RunDir, plan: Plan) -> str:
+    """Say which stages ended at their limit without becoming stationary."""
+    names = [
+        folder.name
+        for stage, folder in zip(plan.stages, run_dir.stages(), strict=True)
+        if stage.until is not None
+        and not json.loads((folder / "done.json").read_text(encoding="utf-8"))["equilibration"]["stationary"]
+    ]
+    return (
+        f"; NOT EQUILIBRATED: {', '.join(names)} reached the limit of time before becoming stationary" if names else ""
+    )
+
+
+def _carry_out_task(task: Task, seed: int, system_hash: str, bench: Bench, pace: Pace) -> dict[str, Any]:
+    """Make one product whole, trying more gently if it blows up; what run.json says of it."""
+    stage = task.stage
+    record: dict[str, Any] = {"made_from": task.origin(seed, system_hash)}
+    state = load(task.start)
     volume = None if task.mean_log is None else mean_volume(task.mean_log)
-    timestep = task.stage.timestep if task.stage.kind != "minimise" else 0.0
-    part = begin(task.product)
-    began = time.monotonic()
+    timestep = stage.timestep if stage.kind != "minimise" else 0.0
+    failed: list[dict[str, str]] = []
+    counted = 0
 
     def own_seed(purpose: str) -> int:
         return seed_for(seed, task.product.name, purpose)
 
     def tick(steps: int) -> None:
+        nonlocal counted
+        counted += steps
         pace.advance(steps, task.product.name, timestep)
 
-    try:
-        end = perform(task.stage, own_seed, system, state, choice, part, volume, tick)
-    except SimulationError as error:
-        message = f"{task.product}: {error}"
-        (part / ERROR).write_text(message + "\n", encoding="utf-8")
-        raise SimulationError(message) from error
+    for how in stage.tries():
+        counted, began = 0, time.monotonic()
+        part = begin(task.product)
+        try:
+            end, verdict = perform(stage, how, own_seed, bench, state, part, volume, tick)
+            break
+        except RunError as error:
+            failed.append({"how": how.how, "fault": str(error)})
+            pace.settle(-counted)
+            if how == stage.tries()[-1] or not isinstance(error, SimulationError):
+                message = f"{task.product}: {_in_words(failed)}"
+                (part / ERROR).write_text(message + "\n", encoding="utf-8")
+                raise type(error)(message) from error
     seconds = time.monotonic() - began
+    pace.settle(stage.steps - counted)
     (part / "end.xml").write_text(openmm.XmlSerializer.serialize(end), encoding="utf-8")
-    write_json(part / "done.json", {"made_from": origin, "seconds": round(seconds, 2), "platform": choice.name})
+    if stage.kind == "minimise":
+        require_whole(part, rows=1)
+    else:
+        first, every = stage.first_step + stage.frame_interval, stage.frame_interval
+        require_whole(
+            part,
+            counted // stage.report_interval,
+            range(first, stage.first_step + counted + 1, every) if every else None,
+        )
+    record |= {"seconds": round(seconds, 2), "platform": bench.choice.name}
+    made: dict[str, Any] = {"seconds": round(seconds, 2)}
+    if stage.kind != "minimise":
+        made["ns_per_day"] = round(ns_per_day(stage.timestep, seconds / counted), 2)
+    if failed:
+        made["tries"] = record["tries"] = [*failed, {"how": how.how, "fault": ""}]
+    if verdict is not None:
+        made["equilibration"] = record["equilibration"] = verdict
+    write_json(part / "done.json", record | {"files": seal(part)})
     commit(part)
-    return seconds
+    return made
+
+
+def _in_words(failed: Sequence[dict[str, str]]) -> str:
+    first, *more = failed
+    return "; ".join([first["fault"], *(f"tried again, {one['how']}: {one['fault']}" for one in more)])
 
 
 def perform(
     stage: Stage,
+    how: Try,
     seed: Seed,
-    system: openmm.System,
+    bench: Bench,
     state: openmm.State,
-    choice: Choice,
     folder: Path,
     volume: float | None,
     tick: Tick,
-) -> openmm.State:
+) -> tuple[openmm.State, dict[str, Any] | None]:
     """Carry out one stage.
 
     Parameters
     ----------
     stage : Stage
         What to do.
+    how : Try
+        As planned, or more gently.
     seed : callable
         Seed for a purpose.
-    system : openmm.System
-        Without thermostat, barostat and removal of centre-of-mass motion.
+    bench : Bench
+        System (without thermostat, barostat and removal of centre-of-mass motion) and platform.
     state : openmm.State
         Positions and box, and velocities unless the stage draws them.
-    choice : Choice
-        Platform.
     folder : Path
         Where ``state.csv`` and, if the stage has frames, ``frames.xtc`` are written.
     volume : float or None
@@ -250,24 +311,35 @@ def perform(
 
     Returns
     -------
-    openmm.State
+    end : openmm.State
         Positions, velocities and box at the end.
+    verdict : dict or None
+        Of a stage that ends when stationary: whether it did, after which time, and why.
 
     Raises
     ------
     SimulationError
-        An energy or a force is not a number; names the atoms with the largest forces.
+        A number is none, or the temperature beyond any liquid; names the atoms with the largest forces.
+    RunError
+        The box has become too small for the cutoff.
     """
     with (folder / "state.csv").open("w", encoding="utf-8", newline="") as file:
-        context = choice.context(_equip(system, stage, seed), _integrator(stage, seed))
+        barostat = None
+        if stage.pressure is not None:
+            barostat = openmm.MonteCarloBarostat(stage.pressure[0], stage.temperature[0], stage.barostat_interval)
+            barostat.setRandomNumberSeed(seed("barostat"))
+        equipped = equip(bench.system, barostat, DRIFT_INTERVAL if stage.remove_drift else 0)
+        context = bench.choice.context(equipped, _integrator(stage, seed))
         place(context, state, volume)
         context.setStepCount(stage.first_step)
         context.setTime(stage.first_step * stage.timestep)
         dynamics = stage.kind != "minimise"
-        log = Log(file, context.getSystem(), stage.timestep if dynamics else 0.0)
+        log = Log(file, equipped, stage.timestep if dynamics else 0.0)
         if not dynamics:
-            return _minimise(context, stage, log, tick)
-        if stage.draw_velocities:
+            return _minimise(context, stage, log, bench.describe, tick), None
+        if how.minimise:
+            relax(context, RELAX_ITERATIONS, bench.describe)
+        if stage.draw_velocities or how.minimise:
             context.applyConstraints(CONSTRAINT_TOLERANCE)
             context.setVelocitiesToTemperature(stage.temperature[0], seed("velocities"))
         else:
@@ -275,23 +347,8 @@ def perform(
         frames = None
         if stage.frame_interval:
             first = stage.first_step + stage.frame_interval
-            frames = Frames(folder / "frames.xtc", system, stage.timestep, first, stage.frame_interval)
-        return _integrate(context, stage, log, frames, tick)
-
-
-def _equip(system: openmm.System, stage: Stage, seed: Seed) -> openmm.System:
-    """Add the barostat and the removal of drift to a copy of a System."""
-    ours = (openmm.MonteCarloBarostat, openmm.CMMotionRemover, openmm.AndersenThermostat)
-    if found := [type(force).__name__ for force in system.getForces() if isinstance(force, ours)]:
-        raise RunError(f"box/system.xml: holds a {found[0]}; thermostat, barostat and drift belong to the plan")
-    equipped = copy.deepcopy(system)
-    if stage.pressure is not None:
-        barostat = openmm.MonteCarloBarostat(stage.pressure[0], stage.temperature[0], stage.barostat_interval)
-        barostat.setRandomNumberSeed(seed("barostat"))
-        equipped.addForce(barostat)
-    if stage.remove_drift:
-        equipped.addForce(openmm.CMMotionRemover(DRIFT_INTERVAL))
-    return equipped
+            frames = Frames(folder / "frames.xtc", bench.system, stage.timestep, first, stage.frame_interval)
+        return _integrate(context, stage, how, log, frames, bench.describe, tick)
 
 
 def _integrator(stage: Stage, seed: Seed) -> openmm.LangevinMiddleIntegrator:
@@ -301,41 +358,56 @@ def _integrator(stage: Stage, seed: Seed) -> openmm.LangevinMiddleIntegrator:
     return integrator
 
 
-def _minimise(context: openmm.Context, stage: Stage, log: Log, tick: Tick) -> openmm.State:
-    start = context.getState(getPositions=True)
-    try:
-        openmm.LocalEnergyMinimizer.minimize(context, maxIterations=stage.steps)
-        end = context.getState(getPositions=True, getVelocities=True, getEnergy=True)
-        log.write(end, stage.steps)
-    except (openmm.OpenMMException, FloatingPointError) as error:
-        raise SimulationError(f"minimisation failed: {_first_line(error)}; {name_worst(context, start)}") from error
+def _minimise(context: openmm.Context, stage: Stage, log: Log, describe: Describe, tick: Tick) -> openmm.State:
+    end = relax(context, stage.steps, describe)
+    log.write(end, stage.steps)
     tick(stage.steps)
     return end
 
 
-def _integrate(context: openmm.Context, stage: Stage, log: Log, frames: Frames | None, tick: Tick) -> openmm.State:
+def _integrate(
+    context: openmm.Context,
+    stage: Stage,
+    how: Try,
+    log: Log,
+    frames: Frames | None,
+    describe: Describe,
+    tick: Tick,
+) -> tuple[openmm.State, dict[str, Any] | None]:
     integrator = context.getIntegrator()
-    good, done = context.getState(getPositions=True, getVelocities=True), 0
+    good, checkpoint, done = context.getState(getPositions=True, getVelocities=True), context.createCheckpoint(), 0
+    verdict = None
     for step in _events(stage):
+        parts = how.substeps if done < how.gentle else 1
+        integrator.setStepSize(stage.timestep / parts)
         if done % stage.report_interval == 0:
             _ramp(context, stage, done)
+        reports = step % stage.report_interval == 0
         try:
-            integrator.step(step - done)
-            reports = step % stage.report_interval == 0
+            integrator.step((step - done) * parts)
             state = context.getState(getPositions=True, getVelocities=reports, getEnergy=reports)
+            require_finite(state)
             if reports:
                 log.write(state, stage.first_step + step)
-            if frames is not None and step % stage.frame_interval == 0:
-                frames.write(state)
-        except (openmm.OpenMMException, FloatingPointError, ValueError) as error:
-            raise SimulationError(
-                f"blew up within step {step} ({_first_line(error)}); {name_worst(context, good, stage.report_interval)}"
-            ) from error
+        except (openmm.OpenMMException, FloatingPointError) as error:
+            if "box size has decreased" in str(error):
+                raise RunError(
+                    f"within step {step}: {_first_line(error)} Take more atoms, or less pressure."
+                ) from error
+            names = name_worst(context, good, describe, checkpoint, stage.report_interval * parts)
+            raise SimulationError(f"blew up within step {step} ({_first_line(error)}); {names}") from error
+        if frames is not None and step % stage.frame_interval == 0:
+            frames.write(state)
         if reports:
-            good = state
+            good, checkpoint = state, context.createCheckpoint()
         tick(step - done)
         done = step
-    return good
+        if stage.check_interval and step % stage.check_interval == 0:
+            series = {"potential": log.potentials} | ({"density": log.densities} if stage.pressure else {})
+            verdict = judge(series, stage.report_interval * stage.timestep)
+            if verdict["stationary"]:
+                break
+    return good, verdict
 
 
 def _events(stage: Stage) -> Iterator[int]:
@@ -391,7 +463,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     live = sys.stderr.isatty()
 
     def progress(fraction: float, text: str) -> None:
-        line = f"{fraction:6.1%}  {text}"
+        line = progress_line(fraction, text)
         sys.stderr.write(f"\r\033[K{line}" if live and fraction else f"{line}\n")
         sys.stderr.flush()
 

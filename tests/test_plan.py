@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mdstudy.errors import RunError
-from mdstudy.plan import Plan, Production, Stage, difference, seed_for
+from mdstudy.plan import Plan, Production, Stage, completed, difference, seed_for
 
 STAGES = (
     Stage("minimise", "minimise", 100),
@@ -58,6 +58,17 @@ def test_seeds_are_31_bit_never_zero_distinct_and_fixed() -> None:
         (lambda: Stage("a", "npt", 10, report_interval=10), "pressure"),
         (lambda: Stage("a", "nvt", 10, report_interval=10, pressure=(1, 1)), "pressure"),
         (lambda: Stage("a", "nvt", 15, report_interval=10), "report intervals of 10"),
+        (lambda: Stage("a", "nvt", 10, report_interval=10, until="quiet", check_interval=10), "quiet"),
+        (lambda: Stage("a", "nvt", 10, report_interval=10, until="stationary"), "check interval of 0"),
+        (lambda: Stage("a", "nvt", 10, report_interval=10, check_interval=10), "check interval of 10"),
+        (lambda: Stage("a", "nvt", 30, report_interval=10, until="stationary", check_interval=15), "report intervals"),
+        (lambda: Stage("a", "nvt", 30, report_interval=10, until="stationary", check_interval=20), "check intervals"),
+        (
+            lambda: Stage(
+                "a", "nvt", 20, temperature=(1, 2), report_interval=10, until="stationary", check_interval=10
+            ),
+            "ramp",
+        ),
         (lambda: Production(2, 600, 250, 100), "frame intervals of 250"),
         (lambda: Plan("x", 1, STAGES + STAGES[:1], PRODUCTION), "same name"),
         (lambda: Plan("x", 1, STAGES[:2], PRODUCTION), "mean:density"),
@@ -72,3 +83,31 @@ def test_difference_names_the_fields() -> None:
     old, new = json.loads(PLAN.to_json())["stages"][1], json.loads(PLAN.to_json())["stages"][1] | {"steps": 700}
     assert difference(old, new) == "steps: 500 then, 700 now"
     assert difference(old, dict(old)) == ""
+
+
+def test_a_record_without_the_newer_fields_is_one_with_their_defaults() -> None:
+    now = json.loads(PLAN.to_json())["stages"][1]
+    then = {key: value for key, value in now.items() if key not in ("until", "check_interval")}
+    assert difference(completed(then), now) == ""
+    assert difference(completed(then), now | {"until": "stationary"}) == "until: None then, stationary now"
+    assert Plan.from_json(
+        json.dumps(json.loads(PLAN.to_json()) | {"stages": [then], "production": _boxless()})
+    ).stages == (STAGES[1],)
+
+
+def _boxless() -> dict[str, object]:
+    return json.loads(PLAN.to_json())["production"] | {"box": None}
+
+
+def test_a_stage_is_tried_as_planned_then_with_short_steps_then_minimised() -> None:
+    planned, shorter, relaxed = STAGES[2].tries()
+    assert (planned.substeps, planned.gentle, planned.minimise) == (1, 0, False)
+    assert (shorter.substeps, shorter.gentle, shorter.minimise) == (4, 100, False)  # a tenth of 1000 steps
+    assert (relaxed.substeps, relaxed.gentle, relaxed.minimise) == (4, 100, True)
+    assert len(STAGES[0].tries()) == 1
+    assert [how.minimise for how in PLAN.segments()[0].tries()] == [False, False]
+
+
+@pytest.mark.parametrize(("steps", "gentle"), [(10, 10), (100, 10), (110, 20), (200, 20)])
+def test_the_gentle_part_is_a_tenth_in_whole_report_intervals(steps: int, gentle: int) -> None:
+    assert Stage("a", "nvt", steps, report_interval=10).tries()[1].gentle == gentle

@@ -65,6 +65,15 @@ def test_times_become_steps_and_target_becomes_the_temperature_of_the_system(tmp
         ('kind = "npt"', 'kind = "npt"\npresure = "1 bar"', ["presure", 'Did you mean "pressure"']),
         ('kind = "npt"', 'kind = "nvt"\npressure = "1 bar"', ["density: a pressure belongs to kind npt"]),
         ("iterations = 10", 'time = "1 ps"', ["minimise: a minimisation takes iterations"]),
+        ('time = "4 ps"', 'time = "4 ps"\nuntil = "stationary"', ["density: until", "at_most"]),
+        ('time = "4 ps"', 'time = "4 ps"\nat_most = "9 ps"', ["density: until", "at_most"]),
+        (
+            'time = "4 ps"',
+            'time = "4 ps"\nuntil = "stationary"\nat_most = "9 ps"',
+            ["density: at_most of 9 ps", "times"],
+        ),
+        ('time = "2 ps"', 'time = "2 ps"\nuntil = "stationary"\nat_most = "4 ps"', ["stage heat", "ramp"]),
+        ("iterations = 10", 'until = "stationary"\nat_most = "4 ps"', ["minimise: a minimisation cannot end"]),
         ('box = "mean:density"', 'box = "mean:heat"', ["mean:heat", "constant-pressure stage"]),
         ('name = "density"', 'name = "heat"', ["same name"]),
         ('["50 K", "target"]', '["50 K", "traget"]', ["stages.1.temperature", "traget"]),
@@ -80,6 +89,12 @@ def test_a_fault_is_one_line_with_file_and_field(tmp_path: Path, old: str, new: 
     assert message.startswith(str(file))
     for word in words:
         assert word in message
+
+
+def test_a_stage_may_end_when_stationary_within_a_limit(tmp_path: Path) -> None:
+    text = SMALL.replace('time = "4 ps"', 'time = "4 ps"\nuntil = "stationary"\nat_most = "20 ps"')
+    density = load_protocol(write(tmp_path, text)).plan(1, 300.0).stages[2]
+    assert (density.until, density.check_interval, density.steps) == ("stationary", 1000, 5000)
 
 
 def test_every_shipped_protocol_is_read_under_its_own_name_and_says_what_it_is_for() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -16,13 +17,12 @@ import numpy as np
 import openmm
 import pytest
 from numpy.typing import NDArray
-from openmm import unit
+from openmm import app, unit
 
 from mdstudy.errors import LockedError, RunError, SimulationError, TrajectoryError
 from mdstudy.mechanics import degrees_of_freedom, mean_volume
 from mdstudy.plan import Plan, Production, Stage
-from mdstudy.platforms import choose
-from mdstudy.rundir import RunDir, frame_times
+from mdstudy.rundir import RunDir, check, frame_times
 from mdstudy.simulate import EXIT_TERMINATED, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,7 +231,7 @@ def test_a_lock_refuses_a_second_run_and_dies_with_its_process(tmp_path: Path) -
         (lambda d: _edit_plan(d, "seed", 8), "seed: 7 then, 8 now"),
         (lambda d: _edit_stage(d, "steps", 400), "2-heat.*steps: 200 then, 400 now"),
         (lambda d: d.system_xml.write_text(d.system_xml.read_text() + "\n"), "1-minimise.*system: "),
-        (lambda d: (d.segment(2) / "end.xml").write_text("x"), "0003.*start: "),
+        (lambda d: _replace_restart_state(d.segment(2)), "0003.*start: "),
         (lambda d: shutil.rmtree(d.segment(2)), "0002: is missing, but 0003"),
     ],
 )
@@ -241,6 +241,18 @@ def test_changed_inputs_are_refused_and_named(finished: RunDir, tmp_path: Path, 
     change(run_dir)  # type: ignore[operator]
     with pytest.raises(RunError, match=words):
         run(run_dir.path, platform="Reference")
+
+
+def _forget_files(product: Path) -> None:
+    """Make a record as it was before files were sealed."""
+    record = json.loads((product / "done.json").read_text())
+    del record["files"]
+    (product / "done.json").write_text(json.dumps(record))
+
+
+def _replace_restart_state(product: Path) -> None:
+    (product / "end.xml").write_text((product / "end.xml").read_text() + "\n")
+    _forget_files(product)
 
 
 def _edit_plan(run_dir: RunDir, key: str, value: object) -> None:
@@ -265,19 +277,190 @@ def test_production_can_be_made_longer_afterwards(finished: RunDir, tmp_path: Pa
     np.testing.assert_array_equal(steps, np.arange(1, 37) * 40)
 
 
-@pytest.mark.parametrize(("stage", "distance"), [(STAGES[0], 0.0), (STAGES[1], 0.0), (STAGES[1], 0.05)])
-def test_a_simulation_that_blows_up_names_the_atoms_and_can_be_tried_again(
-    tmp_path: Path, stage: Stage, distance: float
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda d: _truncate(d.segment(5) / "end.xml", -1), "0005/end.xml: has "),
+        (lambda d: _flip_a_bit(d.segment(5) / "end.xml"), "0005/end.xml: is damaged"),
+        (lambda d: _truncate(d.segment(2) / "frames.xtc", -4), "0002/frames.xtc: has "),
+        (lambda d: (d.segment(1) / "state.csv").unlink(), "0001/state.csv: is missing"),
+        (lambda d: _truncate(d.segment(3) / "done.json", 40), "0003/done.json: cannot be read"),
+        (lambda d: (d.segment(3) / "done.json").write_text('{"made_from": []}'), "0003/done.json: cannot be read"),
+    ],
+)
+def test_a_damaged_product_is_refused_with_what_to_do_and_made_again_alike(
+    finished: RunDir, tmp_path: Path, damage: object, words: str
 ) -> None:
+    run_dir = RunDir(tmp_path / "run")
+    shutil.copytree(finished.path, run_dir.path)
+    damage(run_dir)  # type: ignore[operator]
+    with pytest.raises(RunError, match=words) as caught:
+        run(run_dir.path, platform="Reference")
+    advice = re.search(r"remove (\S+) and all that comes after it", str(caught.value))
+    assert advice is not None
+    for folder in sorted(Path(advice[1]).parent.iterdir()):
+        if folder.name >= Path(advice[1]).name:
+            shutil.rmtree(folder)
+    run(run_dir.path, platform="Reference")
+    assert products(run_dir) == products(finished)
+
+
+def test_a_flipped_bit_in_a_trajectory_is_found_by_a_deep_check(finished: RunDir, tmp_path: Path) -> None:
+    product = tmp_path / "0001"
+    shutil.copytree(finished.segment(1), product)
+    check(product, deep=True)
+    _flip_a_bit(product / "frames.xtc")
+    check(product)
+    with pytest.raises(RunError, match=r"frames\.xtc: is damaged"):
+        check(product, deep=True)
+
+
+def _truncate(file: Path, size: int) -> None:
+    file.write_bytes(file.read_bytes()[:size])
+
+
+def _flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+
+
+def test_runs_recorded_before_files_were_sealed_and_stages_could_end_early_go_on(
+    finished: RunDir, tmp_path: Path
+) -> None:
+    run_dir = RunDir(tmp_path / "run")
+    shutil.copytree(finished.path, run_dir.path)
+    plan = json.loads(run_dir.plan.read_text())
+    for stage in plan["stages"]:
+        del stage["until"], stage["check_interval"]
+    run_dir.plan.write_text(json.dumps(plan))
+    for product in [*run_dir.stages(), *run_dir.segments()]:
+        record = json.loads((product / "done.json").read_text())
+        del record["files"], record["made_from"]["until"], record["made_from"]["check_interval"]
+        (product / "done.json").write_text(json.dumps(record))
+    assert run(run_dir.path).startswith("already done")
+    shutil.rmtree(run_dir.segment(5))
+    run(run_dir.path, platform="Reference")
+    assert products(run_dir) == products(finished)
+
+
+def overlapping(distance: float) -> NDArray[np.float64]:
+    """Molecule 21 moved onto molecule 8: atom 42 at `distance` from atom 17."""
     _, positions = dimers()
-    positions[42:44] += positions[17] - positions[42] + [distance, 0, 0]  # one molecule inside another
-    run_dir = make_run(tmp_path / "run", Plan("test", 1, (stage,), Production(1, 40, 40, 40)), positions)
+    positions[42:44] += positions[17] - positions[42] + [distance, 0, 0]
+    return positions
+
+
+@pytest.mark.parametrize("stage", [STAGES[0], STAGES[1]])
+def test_a_simulation_that_blows_up_names_the_atoms_and_can_be_tried_again(tmp_path: Path, stage: Stage) -> None:
+    """Two atoms in the very same place, which no step, however short, and no minimisation can mend."""
+    run_dir = make_run(tmp_path / "run", Plan("test", 1, (stage,), Production(1, 40, 40, 40)), overlapping(0.0))
     for _ in range(2):
         with pytest.raises(SimulationError, match=r"equilibrate/1-\w+: .*largest forces: ") as caught:
             run(run_dir.path, platform="Reference")
         assert {"atom 17 ", "atom 42 "} == set(re.findall("atom (?:17|42) ", str(caught.value)))
+        assert "0.000 nm from atom 42" in str(caught.value)
+        assert str(caught.value).count("tried again") == len(stage.tries()) - 1
         assert run_dir.status() == "failed"
         assert (run_dir.parts()[0] / "error.txt").read_text().strip() == str(caught.value)
+
+
+def test_atoms_at_fault_are_named_as_in_the_structure_file(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", Plan("test", 1, STAGES[:1], Production(1, 40, 40, 40)), overlapping(0.0))
+    topology = app.Topology()
+    for _ in range(MOLECULES):
+        residue = topology.addResidue("DIM", topology.addChain())
+        for name, element in (("N1", "N"), ("O1", "O")):
+            topology.addAtom(name, app.Element.getBySymbol(element), residue)
+    with (run_dir.box / "start.pdb").open("w") as file:
+        app.PDBFile.writeFile(topology, overlapping(0.0) * 10, file)
+    with pytest.raises(SimulationError, match=r"atom 17 \(O O1 of DIM 9, inf .* atom 42 \(N N1 of DIM 22, inf "):
+        run(run_dir.path, platform="Reference")
+
+
+def test_a_stage_that_blows_up_is_tried_more_gently_which_is_recorded_and_repeatable(tmp_path: Path) -> None:
+    plan = Plan("test", 1, STAGES[1:2], Production(1, 40, 40, 40))
+    found = []
+    for name in ("one", "two"):
+        run_dir = make_run(tmp_path / name, plan, overlapping(0.05))
+        run(run_dir.path, platform="Reference")
+        tries = json.loads((run_dir.stage("heat") / "done.json").read_text())["tries"]
+        assert json.loads(run_dir.log.read_text())[-1]["stages"]["equilibrate/1-heat"]["tries"] == tries
+        found.append((products(run_dir), tries))
+    assert found[0] == found[1]
+    tries = found[0][1]
+    assert [one["how"] for one in tries] == [one.how for one in STAGES[1].tries()][: len(tries)]
+    assert len(tries) > 1
+    assert all("atom 17 " in one["fault"] for one in tries[:-1])
+    assert tries[-1]["fault"] == ""
+    log = read_log([run_dir.stage("heat") / "state.csv"])
+    np.testing.assert_array_equal(log["step"], np.arange(1, 11) * 20)  # one clock, whatever the steps
+
+
+def test_a_trajectory_is_never_minimised(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", Plan("test", 1, (), Production(1, 240, 40, 60)), overlapping(0.05))
+    with pytest.raises(SimulationError, match="tried again, first 60 steps in quarters") as caught:
+        run(run_dir.path, platform="Reference")
+    assert "minimised" not in str(caught.value)
+    assert run_dir.segments() == []
+
+
+def test_velocities_that_are_no_numbers_never_become_a_restart_state(tmp_path: Path) -> None:
+    """A state that is broken from the start is refused, not carried on."""
+    run_dir = make_run(tmp_path / "run", Plan("test", 1, STAGES[1:2], Production(1, 40, 40, 40)))
+    run(run_dir.path, platform="Reference")
+    shutil.rmtree(run_dir.segment(1))
+    end = run_dir.stage("heat") / "end.xml"
+    broken = re.sub(r'<Velocity x="[^"]+"', '<Velocity x="nan"', end.read_text(), count=1)
+    assert broken != end.read_text()
+    end.write_text(broken)
+    _forget_files(end.parent)
+    with pytest.raises(SimulationError, match=r"0001: blew up within step 40 \(.*\); largest forces: atom "):
+        run(run_dir.path, platform="Reference")
+    assert run_dir.segments() == []
+
+
+SETTLE = Stage(
+    "settle", "npt", 16000, temperature=(150.0, 150.0), pressure=(400.0, 400.0), friction=10.0, barostat_interval=5,
+    report_interval=20, until="stationary", check_interval=2000,
+)  # fmt: skip
+
+
+def test_a_stage_ends_when_it_is_stationary_and_says_why(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", Plan("test", 7, (*STAGES[:2], SETTLE), Production(1, 40, 40, 40)))
+    said: list[float] = []
+    outcome = run(run_dir.path, platform="CPU", progress=lambda fraction, text: said.append(fraction))  # noqa: ARG005
+    verdict = json.loads((run_dir.stage("settle") / "done.json").read_text())["equilibration"]
+    assert "NOT EQUILIBRATED" not in outcome
+    assert verdict["stationary"]
+    rows = len(read_log([run_dir.stage("settle") / "state.csv"])["step"])
+    assert rows * SETTLE.report_interval in range(SETTLE.check_interval, SETTLE.steps, SETTLE.check_interval)
+    assert verdict["time_ps"] == pytest.approx(rows * SETTLE.report_interval * SETTLE.timestep)
+    for series in ("potential", "density"):
+        assert verdict[series]["independent_samples"] >= 20
+        assert verdict[series]["equilibrated_after_ps"] <= verdict["time_ps"] / 2
+    assert said == sorted(said)
+    assert said[-1] == pytest.approx(1.0)
+
+
+def test_a_box_that_shrinks_below_the_cutoff_is_no_explosion_and_says_what_to_do(tmp_path: Path) -> None:
+    crushed = dataclasses.replace(SETTLE, pressure=(20000.0, 20000.0), until=None, check_interval=0)
+    run_dir = make_run(tmp_path / "run", Plan("test", 7, (*STAGES[:2], crushed), Production(1, 40, 40, 40)))
+    with pytest.raises(RunError, match=r"3-settle: .*twice the nonbonded cutoff.*more atoms") as caught:
+        run(run_dir.path, platform="CPU")
+    assert not isinstance(caught.value, SimulationError)
+    assert "tried again" not in str(caught.value)
+    assert run_dir.status() == "failed"
+
+
+def test_a_stage_that_reaches_its_limit_before_it_is_stationary_is_called_so(tmp_path: Path) -> None:
+    """Fifteen rows cannot hold twenty independent samples."""
+    short = dataclasses.replace(SETTLE, steps=300, check_interval=100)
+    run_dir = make_run(tmp_path / "run", Plan("test", 7, (*STAGES[:2], short), Production(1, 40, 40, 40)))
+    outcome = run(run_dir.path, platform="Reference")
+    assert outcome.endswith("NOT EQUILIBRATED: 3-settle reached the limit of time before becoming stationary")
+    assert not json.loads((run_dir.stage("settle") / "done.json").read_text())["equilibration"]["stationary"]
+    assert run_dir.status() == "done"
 
 
 def test_what_is_not_built_is_refused(tmp_path: Path) -> None:
@@ -303,15 +486,6 @@ def test_a_trajectory_that_is_cut_off_is_noticed(finished: RunDir, tmp_path: Pat
         frame_times(tmp_path / "frames.xtc")
 
 
-def test_degrees_of_freedom_are_counted() -> None:
-    system, _ = dimers(10)
-    assert degrees_of_freedom(system) == 60 - 10
-    system.addForce(openmm.CMMotionRemover())
-    assert degrees_of_freedom(system) == 60 - 10 - 3
-    system.setParticleMass(0, 0.0)
-    assert degrees_of_freedom(system) == 60 - 10 - 3 - 3
-
-
 def test_the_temperature_is_that_of_the_thermostat(tmp_path: Path) -> None:
     """Kinetic temperature of f degrees of freedom: mean T, standard deviation T sqrt(2/f)."""
     production = Production(1, 12000, 12000, 60, temperature=150.0, friction=10.0)  # samples 2.4 relaxation times apart
@@ -323,21 +497,3 @@ def test_the_temperature_is_that_of_the_thermostat(tmp_path: Path) -> None:
     error = spread / np.sqrt(len(found)) * 1.3  # neighbours are not quite independent
     assert abs(found.mean() - 150.0) < 4 * error
     assert found.std() == pytest.approx(spread, rel=0.25)
-
-
-def test_auto_takes_what_works_and_says_why() -> None:
-    choice = choose()
-    assert choice.name in choice.why
-    if choice.name == "CPU":
-        assert "CUDA: " in choice.why
-    assert choose("Reference").why == "Reference, as asked"
-
-
-def test_a_platform_that_is_unknown_or_absent_is_an_error_that_says_what_there_is() -> None:
-    with pytest.raises(RunError, match='Did you mean "CUDA"'):
-        choose("CUDDA")
-    try:
-        openmm.Platform.getPlatformByName("HIP")
-    except openmm.OpenMMException:
-        with pytest.raises(RunError, match=r"HIP does not work here: not installed\. These do: .*CPU, Reference"):
-            choose("HIP")
