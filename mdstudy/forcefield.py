@@ -4,11 +4,14 @@ The file is an OpenMM ForceField XML. OpenMM ignores what it does not know, so
 the file also says what OpenMM has no place for, in an ``<Info>`` element:
 ``CombiningRule`` (geometric or lorentz-berthelot), ``DefaultChargeScale``,
 ``Cutoff`` and ``SwitchDistance`` (nm). OpenMM also skips, silently, bonded rows
-that name an unknown class and topology terms that no row covers: hence the checks.
+that name an unknown class and topology terms that no row covers, and takes a
+bond length of 1.5 "nm" for what it says: hence the checks. Every row of a force
+names its source in an attribute ``source``.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -27,8 +30,25 @@ _ROWS = {
     "bond": ("HarmonicBondForce/Bond",),
     "angle": ("HarmonicAngleForce/Angle",),
     "dihedral": ("PeriodicTorsionForce/Proper", "RBTorsionForce/Proper"),
+    "improper": ("PeriodicTorsionForce/Improper", "RBTorsionForce/Improper"),
 }
-_LENGTH = {"bond": 2, "angle": 3, "dihedral": 4}
+_LENGTH = {"bond": 2, "angle": 3, "dihedral": 4, "improper": 4}
+
+_TORSION = {
+    "periodicity": (1.0, 6.0, "(a count)"),
+    "phase": (-math.pi, 2 * math.pi, "rad"),
+    "k": (-200.0, 200.0, "kJ/mol"),
+    "c": (-400.0, 400.0, "kJ/mol"),
+}
+#: Least and most that each number of a row may be, and its unit: wider than any molecular force field needs, narrower
+#: than a mistaken unit (angstrom, degrees, kcal/mol, k without its half per angstrom^2) leaves it.
+_MAGNITUDES = {
+    "bond": {"length": (0.05, 0.3, "nm"), "k": (1e4, 2e6, "kJ/mol/nm^2")},
+    "angle": {"angle": (0.5, math.pi, "rad"), "k": (150.0, 5000.0, "kJ/mol/rad^2")},
+    "dihedral": _TORSION,
+    "improper": _TORSION,
+    "atom type": {"charge": (-3.0, 3.0, "e"), "sigma": (0.03, 0.6, "nm"), "epsilon": (0.0, 50.0, "kJ/mol")},
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,8 @@ class ForceField:
         Class of each atom type.
     terms : dict of str to set of tuple of str
         Classes (or types) that the rows of each bonded term name; "" stands for any.
+    bonds : dict of (str, str) to (float, float)
+        Classes (or types) of each bond row, in the order of the file, to length (nm) and k (kJ/mol/nm^2).
     """
 
     name: str
@@ -85,15 +107,19 @@ class ForceField:
     residues: dict[str, Residue]
     classes: dict[str, str]
     terms: dict[str, frozenset[tuple[str, ...]]]
+    bonds: dict[tuple[str, ...], tuple[float, float]]
 
     def has_term(self, kind: str, types: Sequence[str]) -> bool:
         """Whether a "bond", "angle" or "dihedral" row covers these atom types, in either direction."""
+        return any(self._covers(row, types) for row in self.terms[kind])
+
+    def bond(self, types: Sequence[str]) -> tuple[float, float] | None:
+        """Length (nm) and k (kJ/mol/nm^2) of the first row that covers two atom types, as OpenMM takes it."""
+        return next((values for row, values in self.bonds.items() if self._covers(row, types)), None)
+
+    def _covers(self, row: tuple[str, ...], types: Sequence[str]) -> bool:
         wanted = [(t, self.classes[t], "") for t in types]
-        return any(
-            all(name in choice for name, choice in zip(row, way, strict=True))
-            for row in self.terms[kind]
-            for way in (wanted, wanted[::-1])
-        )
+        return any(all(name in choice for name, choice in zip(row, way, strict=True)) for way in (wanted, wanted[::-1]))
 
 
 def load_force_field(name: str | Path) -> ForceField:
@@ -106,7 +132,8 @@ def load_force_field(name: str | Path) -> ForceField:
     ForceFieldError
         Malformed XML, a duplicated or unknown atom type, an atom without
         Lennard-Jones row, a residue whose charge is not whole, a bonded row
-        that names an unknown class or stands twice, an unknown combining rule,
+        that names an unknown class or stands twice, a row without a source or
+        with a number that its unit does not allow, an unknown combining rule,
         or a geometric one that plain OpenMM would not notice.
     """
     path = find(name, "forcefields", ".xml")
@@ -135,6 +162,8 @@ def _read(path: Path, root: ElementTree.Element) -> ForceField:
     for atom_type, times in Counter(row.attrib["name"] for row in rows).items():
         if times > 1:
             raise ForceFieldError(f"{path}: atom type {atom_type} is defined {times} times")
+    for row in root.iterfind("NonbondedForce/Atom"):
+        _check_row(path, "atom type", row.attrib["type"], row)
     charges = {row.attrib["type"]: float(row.attrib["charge"]) for row in root.iterfind("NonbondedForce/Atom")}
     residues = {
         row.attrib["name"]: _residue(f"{path}: residue {row.attrib['name']}", row, classes, charges)
@@ -153,6 +182,10 @@ def _read(path: Path, root: ElementTree.Element) -> ForceField:
         residues=residues,
         classes=classes,
         terms={kind: _terms(path, root, kind, classes) for kind in _ROWS},
+        bonds={
+            _names(row, "bond"): (float(row.attrib["length"]), float(row.attrib["k"]))
+            for row in root.iterfind("HarmonicBondForce/Bond")
+        },
     )
 
 
@@ -177,15 +210,34 @@ def _terms(path: Path, root: ElementTree.Element, kind: str, classes: dict[str, 
     known = {*classes, *classes.values(), ""}
     found: set[tuple[str, ...]] = set()
     for row in (row for where in _ROWS[kind] for row in root.iterfind(where)):
-        names = tuple(row.attrib.get(f"class{i}", row.attrib.get(f"type{i}", "")) for i in range(1, _LENGTH[kind] + 1))
+        names = _names(row, kind)
         for name in names:
             if name not in known:
                 hint = did_you_mean(name, known - {""})
                 raise ForceFieldError(f'{path}: {kind} {"-".join(names)}: no class "{name}".{hint}')
         if names in found or names[::-1] in found:
             raise ForceFieldError(f"{path}: {kind} {'-'.join(names)} is defined twice")
+        _check_row(path, kind, "-".join(names), row)
         found.add(names)
     return frozenset(found)
+
+
+def _names(row: ElementTree.Element, kind: str) -> tuple[str, ...]:
+    return tuple(row.attrib.get(f"class{i}", row.attrib.get(f"type{i}", "")) for i in range(1, _LENGTH[kind] + 1))
+
+
+def _check_row(path: Path, kind: str, name: str, row: ElementTree.Element) -> None:
+    """The row says where it is from, and no number of it is outside its :data:`_MAGNITUDES`."""
+    if not row.get("source", "").strip():
+        raise ForceFieldError(f'{path}: {kind} {name}: no source; say where the row is from: source="..."')
+    for attribute, text in row.attrib.items():
+        what = attribute.rstrip("0123456789")  # k1, phase2, periodicity3
+        if what not in _MAGNITUDES[kind] or (what == "sigma" and float(row.attrib["epsilon"]) == 0):
+            continue
+        low, high, unit = _MAGNITUDES[kind][what]
+        if not low <= float(text) <= high:
+            expected = f"between {low:g} and {high:.6g} {unit} is expected"
+            raise ForceFieldError(f"{path}: {kind} {name}: {attribute} = {text}: {expected}")
 
 
 def check_charge_scale(scale: float, where: str) -> float:
