@@ -89,27 +89,44 @@ def parse(text: object, dimension: str) -> float:
     return float(number) * table[unit]
 
 
-#: Units in which results are stored -> factor to SI.
-RESULT_UNITS: dict[str, float] = {
-    "1": 1.0,
-    "nm": 1e-9,
-    "nm^2": 1e-18,
-    "ps": 1e-12,
-    "ns": 1e-9,
-    "kJ/mol": 1e3 / AVOGADRO,
-    "kg/m^3": 1.0,
-    "g/cm^3": 1e3,
-    "m^2/s": 1.0,
-    "S/m": 1.0,
-    "S/cm": 1e2,
-    "mS/cm": 0.1,
-    "mol/L": 1e3 * AVOGADRO,
-    "Pa s": 1.0,
-    "mPa s": 1e-3,
-    "K": 1.0,
-    "1/ps": 1e12,
-    "S m^2/mol": 1.0,
+#: Units in which results and measured values are given: dimension -> unit -> factor to SI.
+RESULT_DIMENSIONS: dict[str, dict[str, float]] = {
+    "number": {"1": 1.0},
+    "length": {"nm": 1e-9, "angstrom": 1e-10, "Å": 1e-10},
+    "area": {"nm^2": 1e-18},
+    "time": {"ps": 1e-12, "ns": 1e-9},
+    "rate": {"1/ps": 1e12},
+    "energy": {"kJ/mol": 1e3 / AVOGADRO},
+    "temperature": {"K": 1.0},
+    "density": {"kg/m^3": 1.0, "g/cm^3": 1e3},
+    "concentration": {"mol/L": 1e3 * AVOGADRO},
+    "molar volume": {"cm^3/mol": 1e-6 / AVOGADRO},
+    "diffusion": {"m^2/s": 1.0},
+    "conductivity": {"S/m": 1.0, "S/cm": 1e2, "mS/cm": 0.1},
+    "molar conductivity": {"S m^2/mol": 1.0 / AVOGADRO},
+    "viscosity": {"Pa s": 1.0, "mPa s": 1e-3},
+    "thermal expansion": {"1/K": 1.0},
+    "compressibility": {"1/Pa": 1.0, "1/GPa": 1e-9},
 }
+
+#: The same without the dimensions: unit -> factor to SI.
+RESULT_UNITS: dict[str, float] = {
+    unit: factor for table in RESULT_DIMENSIONS.values() for unit, factor in table.items()
+}
+
+
+def result_dimension(unit: str) -> str:
+    """Dimension of a result unit, a key of :data:`RESULT_DIMENSIONS`.
+
+    Raises
+    ------
+    ValueError
+        Not a result unit; the message lists those that are.
+    """
+    for dimension, table in RESULT_DIMENSIONS.items():
+        if unit in table:
+            return dimension
+    raise ValueError(f"{unit!r} is no unit of a result ({', '.join(RESULT_UNITS)})")
 
 
 def convert(value: float, unit: str, to: str) -> float:
@@ -120,9 +137,17 @@ def convert(value: float, unit: str, to: str) -> float:
     value : float
         Number in `unit`.
     unit, to : str
-        Keys of :data:`RESULT_UNITS`. The caller answers for their dimensions.
+        Keys of :data:`RESULT_UNITS`.
+
+    Raises
+    ------
+    ValueError
+        An unknown unit, or two units of different dimensions.
     """
-    return value * RESULT_UNITS[unit] / RESULT_UNITS[to]
+    found, wanted = result_dimension(unit), result_dimension(to)
+    if found != wanted:
+        raise ValueError(f"{unit!r} is a unit of {found}, not of {wanted} ({', '.join(RESULT_DIMENSIONS[wanted])})")
+    return value * (RESULT_UNITS[unit] / RESULT_UNITS[to])
 
 
 #: nm^2/ps -> m^2/s
