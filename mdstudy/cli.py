@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from rich.table import Table
 
 import mdstudy
 from mdstudy.errors import MdstudyError
+from mdstudy.results import Estimate
 
 app = typer.Typer(
     name="mdstudy",
@@ -35,7 +36,7 @@ Device = Annotated[str | None, typer.Option(help="GPU index, for example 0")]
 
 
 @contextmanager
-def _bar(text: str) -> Iterator[object]:
+def _bar(text: str) -> Iterator[Callable[[float, str], None]]:
     """A progress bar as a callable ``progress(fraction, text)``, with time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=messages) as bar:
@@ -55,7 +56,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
 ) -> None:
     del version
 
@@ -89,7 +92,7 @@ def show(
 ) -> None:
     """Show the composition of a system: molecules, fractions, molarity, mass, density, charge."""
     from mdstudy.composition import load_system, resolve
-    from mdstudy.report import composition_rows
+    from mdstudy.tables import composition_rows
 
     spec = load_system(system)
     composition = resolve(spec, variant, atoms)
@@ -109,7 +112,9 @@ def build(
     atoms: Atoms = 5000,
     seed: Annotated[int, typer.Option(help="seed of every random choice")] = 1,
     force_field: Annotated[str, typer.Option(help="shipped force field or XML file")] = "clp-opls",
-    charge_scale: Annotated[float | None, typer.Option(help="factor on ionic charges; the force field's if absent")] = None,
+    charge_scale: Annotated[
+        float | None, typer.Option(help="factor on ionic charges; the force field's if absent")
+    ] = None,
     profile: Annotated[str, typer.Option(help="protocol: quick, density, standard or a file")] = "standard",
     temperature: Annotated[float | None, typer.Option(help="kelvin; the system's if absent")] = None,
 ) -> None:
@@ -157,7 +162,7 @@ def analyse(directories: Directories) -> None:
 def compare(directories: Directories) -> None:
     """Set analysed runs side by side with each other and with the measured values."""
     from mdstudy.pipeline import compare_runs
-    from mdstudy.report import comparison_table
+    from mdstudy.tables import comparison_table
 
     header, rows = comparison_table(compare_runs(directories))
     table = Table(*header)
@@ -181,7 +186,9 @@ def report(
 @app.command()
 def study(
     name: Annotated[str, typer.Argument(help="study name or file")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder of the study; runs/NAME if absent")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="folder of the study; runs/NAME if absent")
+    ] = None,
     platform: PlatformName = "auto",
     device: Device = None,
 ) -> None:
@@ -190,14 +197,19 @@ def study(
 
     with _bar("study") as progress:
         written = run_study(
-            name, output, platform=platform, device=device, progress=progress, say=lambda text: messages.print(text, highlight=False)
+            name,
+            output,
+            platform=platform,
+            device=device,
+            progress=progress,
+            say=lambda text: messages.print(text, highlight=False),
         )
     for path in written:
         console.print(f"wrote {path}", highlight=False)
 
 
-def _print_estimates(title: str, estimates: object) -> None:
-    from mdstudy.report import estimate_table
+def _print_estimates(title: str, estimates: Iterable[Estimate]) -> None:
+    from mdstudy.tables import estimate_table
 
     header, rows = estimate_table(estimates)
     table = Table(*header, title=title, title_justify="left")

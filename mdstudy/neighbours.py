@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -22,15 +23,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def _compiled(function: Function) -> Function:
     """Compile at first use, for this processor; what is compiled is kept on disk. Threads run it side by side."""
-    compiled: Function = numba.njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})(function)
-    return compiled
+    return cast(Function, numba.njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})(function))
 
 
 @_compiled
 def _distances(
     xyz: NDArray[np.float32], i: int, around: IndexArray, box: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """Squared distances from atom i to the nearest images of others; `box` has its vectors as rows, lower triangular."""
+    """Squared distances from atom i to the nearest images of others; `box` has its vectors as rows."""
     x0, y0, z0 = xyz[i, 0], xyz[i, 1], xyz[i, 2]
     ax, by, cz = box[0, 0], box[1, 1], box[2, 2]
     one = np.float32(1.0)
@@ -114,7 +114,7 @@ def _share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
     cores = min(len(os.sched_getaffinity(0)), n_frames)
     cuts = [n_frames * k // cores for k in range(cores + 1)]
     with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(work, [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]))
+        return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
 
 
 def histogram(

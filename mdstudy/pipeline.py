@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mdstudy.build import build
 from mdstudy.compare import Comparison, RunResult, compare
@@ -12,22 +13,228 @@ from mdstudy.composition import Composition
 from mdstudy.errors import RunError
 from mdstudy.measure import measure, standard_observables
 from mdstudy.measured import load_measured
+from mdstudy.observables import vocabulary
 from mdstudy.plan import Plan
-from mdstudy.provenance import record, sha256, write_json, write_text
-from mdstudy.results import (
-    Curve,
-    Estimate,
-    curves_from_json,
-    curves_to_json,
-    estimates_from_csv,
-    estimates_to_csv,
-)
+from mdstudy.provenance import code_hash, record, sha256, write_json, write_text
+from mdstudy.report import to_csv, to_html, to_json
+from mdstudy.results import Estimate, curves_from_json, curves_to_json, estimates_from_csv, estimates_to_csv
 from mdstudy.rundir import RunDir
 from mdstudy.simulate import run as simulate
-from mdstudy.species import all_species
-from mdstudy.studyfile import load_study, plan_runs
-from mdstudy.thermodynamics import log_estimates
+from mdstudy.studyfile import PlannedRun, Study, load_study, plan_runs
+from mdstudy.thermodynamics import QUANTITIES, log_estimates
 from mdstudy.trajectory import open_run
 
 Progress = Callable[[float, str], None]
 Say = Callable[[str], None]
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:
+    """Measure the standard observables of a run and write ``measure/``.
+
+    Nothing is done if the results there were made from the same frames by the same code.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Run directory with at least one finished segment of production.
+    progress : callable, optional
+        Called with the fraction done and a word.
+
+    Returns
+    -------
+    list of Estimate
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or nothing to analyse yet.
+    TrajectoryError
+        The trajectory cannot be analysed as it stands.
+    """
+    run = RunDir(Path(directory))
+    trajectory = open_run(run.path)
+    inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
+    inputs["code"] = code_hash()
+    table, curves, stamp = (run.measure / name for name in ("estimates.csv", "curves.json", "inputs.json"))
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
+        return estimates_from_csv(table.read_text(encoding="utf-8"))
+    temperature = float(_spec(run)["temperature_K"])
+    measurements = measure(trajectory, standard_observables(trajectory.sites, temperature), progress)
+    estimates = [*_thermodynamics(run), *(e for m in measurements for e in m.estimates)]
+    run.measure.mkdir(exist_ok=True)
+    stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
+    write_text(table, estimates_to_csv(estimates))
+    write_text(curves, curves_to_json(c for m in measurements for c in m.curves))
+    write_json(stamp, {"made_from": inputs, **record()})
+    return estimates
+
+
+def _thermodynamics(run: RunDir) -> list[Estimate]:
+    """Temperature of production; density of production at constant pressure, or of the last stage that was."""
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    estimates = log_estimates(run.state_files(), plan.production.ensemble, "production")
+    if plan.production.ensemble != "npt":
+        settled = [s for s in plan.stages if s.kind == "npt" and s.temperature[0] == s.temperature[1]]
+        if settled:
+            logs = [run.stage(settled[-1].name) / "state.csv"]
+            found = log_estimates(logs, "npt", f"stage {settled[-1].name}")
+            estimates += [e for e in found if e.quantity == "density"]
+    return estimates
+
+
+def load_result(directory: str | Path) -> RunResult:
+    """What an analysed run gave, with what it was.
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or not analysed.
+    """
+    run = RunDir(Path(directory))
+    spec = _spec(run)
+    if not (run.measure / "inputs.json").is_file():
+        raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+    ran = json.loads(run.log.read_text(encoding="utf-8"))[-1]
+    frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
+    time = frames * plan.production.frame_time
+    return RunResult(
+        name=run.path.name,
+        composition=Composition.from_dict(spec["composition"]),
+        title=spec["title"],
+        note=plan.note,
+        temperature=float(spec["temperature_K"]),
+        force_field=spec["force_field"],
+        charge_scale=float(spec["charge_scale"]),
+        length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol",
+        estimates=tuple(estimates_from_csv((run.measure / "estimates.csv").read_text(encoding="utf-8"))),
+        curves=tuple(curves_from_json((run.measure / "curves.json").read_text(encoding="utf-8"))),
+        provenance={
+            "run hash": spec["hash"],
+            "seed": str(spec["seed"]),
+            "force field SHA-256": spec["force_field_sha256"][:12],
+            "commit": manifest["commit"],
+            "versions": ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()),
+            "platform": ran["why"],
+            "built": manifest["made"],
+        },
+    )
+
+
+def _spec(run: RunDir) -> dict[str, Any]:
+    if not run.spec.is_file():
+        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
+    return dict(json.loads(run.spec.read_text(encoding="utf-8")))
+
+
+def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:
+    """Set analysed runs beside each other and the measured values; see :func:`mdstudy.compare.compare`."""
+    known = [*vocabulary().values(), *QUANTITIES]
+    return compare([load_result(directory) for directory in directories], load_measured(known), ratios)
+
+
+def report_runs(
+    directories: Sequence[str | Path],
+    output: str | Path,
+    title: str = "",
+    question: str = "",
+    ratios: Sequence[tuple[str, str]] | None = None,
+) -> list[Path]:
+    """Write a report as HTML, CSV and JSON.
+
+    Parameters
+    ----------
+    directories : sequence of str or Path
+        Analysed runs.
+    output : str or Path
+        HTML file; the others lie beside it under the same name.
+    title, question : str
+    ratios : sequence of (str, str), optional
+        As for :func:`mdstudy.compare.compare`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    comparison = compare_runs(directories, ratios)
+    page = Path(output)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    heading = title or " against ".join(case.label for case in comparison.cases)
+    texts = {
+        page: to_html(comparison, heading, question),
+        page.with_suffix(".csv"): to_csv(comparison),
+        page.with_suffix(".json"): to_json(comparison),
+    }
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def run_study(
+    name: str | Path,
+    output: str | Path | None = None,
+    *,
+    platform: str = "auto",
+    device: str | int | None = None,
+    progress: Progress = _silent,
+    say: Say = _silent,
+) -> list[Path]:
+    """Do a whole study: build, run and analyse every run, then report; what is done already is not done again.
+
+    Parameters
+    ----------
+    name : str or Path
+        Shipped study or file.
+    output : str or Path, optional
+        Folder of the study; ``runs/NAME`` if absent.
+    platform, device
+        As for :func:`mdstudy.simulate.run`.
+    progress : callable, optional
+        Called with the fraction of the study done and what is going on.
+    say : callable, optional
+        Called with a line when a step is done.
+
+    Returns
+    -------
+    list of Path
+        The report as HTML, CSV and JSON.
+    """
+    study, path = load_study(name)
+    folder = Path("runs") / path.stem if output is None else Path(output)
+    planned = plan_runs(study, path)
+    directories = [folder / run.name for run in planned]
+    for k, (run, directory) in enumerate(zip(planned, directories, strict=True)):
+
+        def part(start: float, share: float, k: int = k, run: PlannedRun = run) -> Progress:
+            def report(fraction: float, text: str) -> None:
+                progress((k + start + share * fraction) / len(planned), f"{run.name}: {text}")
+
+            return report
+
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        say(f"{run.name}: {_build(study, run, directory, part(0.0, 0.1))}")
+        say(f"{run.name}: {simulate(directory, platform, device, progress=part(0.1, 0.87))}")
+        analyse(directory, part(0.97, 0.03))
+    ratios = [(ratio.of, ratio.to) for ratio in study.ratios]
+    return report_runs(directories, folder / "report.html", study.title, study.question, ratios)
+
+
+def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -> str:
+    return build(
+        run.system,
+        directory,
+        variant=run.variant,
+        atoms=study.atoms,
+        seed=run.seed,
+        force_field=study.force_field,
+        charge_scale=run.charge_scale,
+        profile=study.protocol,
+        temperature=study.temperature,
+        progress=progress,
+    )

@@ -33,6 +33,12 @@ def content_hash(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
+def code_hash() -> str:
+    """Hex digest of every module of the package, so that a result can tell that other code made it."""
+    folder = Path(mdstudy.__file__).resolve().parent
+    return content_hash({str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.py"))})
+
+
 def versions() -> dict[str, str]:
     """Versions of mdstudy, Python and the packages that numbers depend on."""
     found = {"mdstudy": mdstudy.__version__, "python": platform.python_version()}

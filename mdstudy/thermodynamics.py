@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mdstudy.errors import RunError
 from mdstudy.results import Estimate, Quantity
-from mdstudy.statistics import drift_z, statistical_inefficiency
+from mdstudy.statistics import drift_z, mean_and_error
 
 QUANTITIES = (
     Quantity("density", "g/cm^3", "Mass density of the box at constant pressure."),
@@ -53,18 +53,22 @@ def read_log(files: Sequence[Path]) -> dict[str, NDArray[np.float64]]:
 def average(values: NDArray[np.float64], quantity: str, of: str, unit: str, method: str) -> Estimate:
     """Mean of the last part of a stationary series with its standard error.
 
-    The error is s sqrt(g/n) with the statistical inefficiency g (Chodera et
-    al., J. Chem. Theory Comput. 3, 26 (2007), doi 10.1021/ct0502864).
+    The error is s sqrt(g/n) with the statistical inefficiency g (:mod:`mdstudy.statistics`).
+
+    Parameters
+    ----------
+    values : (n,) float array
+    quantity, of, unit, method : str
+        For the estimate.
     """
     kept = values[int(len(values) * DISCARD) :]
-    if len(kept) < 4:
-        return Estimate(quantity, of, float(values.mean()), math.nan, unit, method, note="too few samples")
-    independent = len(kept) / statistical_inefficiency(kept)
-    error = float(kept.std(ddof=1) / math.sqrt(independent))
+    mean, error, independent = mean_and_error(kept)
+    if math.isnan(error):
+        return Estimate(quantity, of, mean, error, unit, method, note="too few samples")
     drift = abs(drift_z(kept))
     converged = independent >= MIN_INDEPENDENT and drift < MAX_DRIFT_Z
     note = "" if converged else f"{independent:.0f} independent samples, halves differ by {drift:.1f} standard errors"
-    return Estimate(quantity, of, float(kept.mean()), error, unit, method, independent, converged, note)
+    return Estimate(quantity, of, mean, error, unit, method, independent, converged, note)
 
 
 def log_estimates(files: Sequence[Path], ensemble: str, where: str) -> list[Estimate]:
@@ -80,7 +84,8 @@ def log_estimates(files: Sequence[Path], ensemble: str, where: str) -> list[Esti
         Name of the stage, for the method text.
     """
     log = read_log(files)
-    method = f"mean over the last {1 - DISCARD:.0%} of {where}, {ensemble.upper()}, {log['time_ps'][-1] - log['time_ps'][0]:.0f} ps"
+    length = log["time_ps"][-1] - log["time_ps"][0]
+    method = f"mean over the last {1 - DISCARD:.0%} of {length:.0f} ps of {where}, {ensemble.upper()}"
     found = [average(log["temperature_K"], "temperature", "box", "K", method)]
     if ensemble == "npt":
         found.append(average(log["density_g_per_cm3"], "density", "box", "g/cm^3", method))

@@ -76,8 +76,8 @@ class SelfDiffusion:
     D = lim d/dt <|r(t) - r(0)|^2> / 6, the slope fitted by generalised least squares with the covariance of a random
     walk (:mod:`mdstudy.displacement`). Displacements are relative to the centre of mass of the whole box (barycentric
     frame), whose drift is removed once for all species together. Not corrected for the finite size of the box, in which
-    hydrodynamics makes D too small by 2.837297 kT / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004), doi
-    10.1021/jp0477147). The error takes molecules as independent; only replicas show more.
+    hydrodynamics makes D too small by 2.837297 kT / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004),
+    doi 10.1021/jp0477147). The error takes molecules as independent; only replicas show more.
     """
 
     name: ClassVar[str] = "self_diffusion"

@@ -64,7 +64,7 @@ class PairHistogram:
         half = float(block.boxes[:, :3].min()) / 2
         if self.r_max > half:
             raise TrajectoryError(
-                f"radial distribution up to {self.r_max} nm needs a box edge of {2 * self.r_max} nm; found {2 * half:.2f}"
+                f"radial distribution up to {self.r_max} nm needs a box of {2 * self.r_max} nm; this has {2 * half:.2f}"
             )
         centre = sites.atoms(self.reference)
         groups = [sites.atoms(name) for name in self.others]
@@ -149,8 +149,8 @@ class RadialDistribution:
 
     g(r) = <n(r)> / (rho 4 pi r^2 dr) over pairs in different molecules; the coordination number is the integral of
     rho g(r) 4 pi r^2 to the first minimum (Allen and Tildesley, Computer Simulation of Liquids, 2nd ed., section 2.6,
-    doi 10.1093/oso/9780198803195.001.0001). Errors are those of a jackknife over blocks of the trajectory, which must be
-    longer than neighbours take to exchange; where they are not the errors are too small and the verdict says so.
+    doi 10.1093/oso/9780198803195.001.0001). Errors are those of a jackknife over blocks of the trajectory, which must
+    be longer than neighbours take to exchange; where they are not the errors are too small and the verdict says so.
 
     Attributes
     ----------
