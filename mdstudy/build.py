@@ -8,17 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import openmm
-from openmm import app, unit
 
 from mdstudy.chemistry import Template, molecule_template, polymer_template
+from mdstudy.composition import FOLDER as SYSTEMS
 from mdstudy.composition import Composition, load_system, resolve
 from mdstudy.errors import BuildError, RunError
+from mdstudy.library import find
 from mdstudy.packing import pack, topology, write_structure
 from mdstudy.parameterise import load_force_field, parameterise
 from mdstudy.plan import Plan, seed_for
 from mdstudy.protocol import load_protocol
 from mdstudy.provenance import content_hash, record, write_json, write_text
 from mdstudy.rundir import RunDir
+from mdstudy.species import FOLDER as SPECIES
 from mdstudy.species import Molecule, Polymer, load_species
 
 Progress = Callable[[float, str], None]
@@ -29,14 +31,22 @@ def _silent(fraction: float, text: str) -> None:
 
 
 def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]:
-    """Molecules of a composition in three dimensions, with their counts."""
+    """Molecules of a composition in three dimensions, with their counts.
+
+    Raises
+    ------
+    BuildError
+        A polymer other than PMMA, or no sound conformer.
+    """
     made: list[tuple[Template, int]] = []
     for name, count in composition.molecules.items():
         species = load_species(name)
         own_seed = seed_for(seed, name, "conformer")
         if isinstance(species, Polymer):
+            if name != "PMMA":
+                raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
             template = polymer_template(
-                length=composition.chain_length, tacticity=composition.tacticity, seed=own_seed
+                composition.chain_length, composition.tacticity, own_seed, residues=species.residues
             )
         elif isinstance(species, Molecule):
             template = molecule_template(name, species.smiles, species.residue, species.atoms, own_seed)
@@ -87,14 +97,15 @@ def build(
     Returns
     -------
     str
-        One line that says what was made.
+        One line that says what was made or found.
 
     Raises
     ------
     SpecError, ForceFieldError, BuildError
         As the inputs deserve.
     RunError
-        The directory holds another build; names the first difference.
+        The directory holds another build (names the first difference), a run begun under another protocol, or files
+        that are none of a build.
     """
     run = RunDir(Path(directory))
     spec = load_system(system)
@@ -115,8 +126,10 @@ def build(
     identity["hash"] = content_hash(identity)[:16]
     if run.spec.is_file():
         _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
-        set_profile(run.path, profile)
-        return f"already built: {composition.atoms} atoms"
+        planned = set_profile(run.path, profile)
+        return f"already built: {composition.atoms} atoms" + (f"; {planned}" if planned else "")
+    if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
+        raise RunError(f"{run.path}: holds something that is no build; choose another directory")
 
     progress(0.05, "molecules")
     counted = templates(composition, seed)
@@ -137,16 +150,20 @@ def build(
     write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(openmm_system, positions)))
     write_json(fresh.spec, identity)
     write_text(fresh.plan, _plan(profile, identity).to_json())
-    write_json(fresh.manifest, record([field.path]) | {"profile": str(profile)})
-    if run.path.exists() and any(run.path.iterdir()):
-        shutil.rmtree(part)
-        raise RunError(f"{run.path}: the directory is not empty and holds no build")
+    write_json(
+        fresh.manifest, record(_inputs(system, composition, field.path)) | {"seed": seed, "build": identity["hash"]}
+    )
     part.replace(run.path)
     return f"{composition.atoms} atoms, {edge:.3f} nm box, {field.name}, ionic charges x {scale:g}"
 
 
-def set_profile(directory: str | Path, profile: str | Path) -> None:
+def set_profile(directory: str | Path, profile: str | Path) -> str:
     """Plan a built run by another protocol, unless something was run already.
+
+    Returns
+    -------
+    str
+        What changed; empty if the plan is that of this protocol already.
 
     Raises
     ------
@@ -159,10 +176,18 @@ def set_profile(directory: str | Path, profile: str | Path) -> None:
     plan = _plan(profile, json.loads(run.spec.read_text(encoding="utf-8")))
     old = Plan.from_json(run.plan.read_text(encoding="utf-8"))
     if plan == old:
-        return
+        return ""
     if run.status() != "ready":
-        raise RunError(f'{run.path}: run already under profile "{old.profile}"; build a new directory for "{profile}"')
+        new = f'"{plan.profile}"' if plan.profile != old.profile else "what its file says now"
+        raise RunError(f'{run.path}: run already under profile "{old.profile}"; build a new directory for {new}')
     write_text(run.plan, plan.to_json())
+    return f'planned anew by profile "{plan.profile}" instead of "{old.profile}"'
+
+
+def _inputs(system: str | Path, composition: Composition, force_field: Path) -> list[Path]:
+    """Files that a build is made from: system, substances, their molecules, force field."""
+    substances = sorted({*composition.formula_units, *composition.molecules})
+    return [find(system, SYSTEMS, ".toml"), *(find(name, SPECIES, ".toml") for name in substances), force_field]
 
 
 def _plan(profile: str | Path, identity: dict[str, object]) -> Plan:
@@ -177,6 +202,18 @@ def _state(system: openmm.System, positions: object) -> openmm.State:
 
 
 def _same(old: dict[str, object], new: dict[str, object], path: Path) -> None:
-    for key in new:
-        if old.get(key) != new[key]:
-            raise RunError(f"{path}: holds another build: {key} is {old.get(key)!r} there, {new[key]!r} asked for")
+    difference = _difference(old, new)
+    if difference is not None:
+        key, there, asked = difference
+        raise RunError(f"{path}: holds another build: {key} is {there!r} there, {asked!r} asked for")
+
+
+def _difference(old: dict[str, object], new: dict[str, object]) -> tuple[str, object, object] | None:
+    """First key, in the order of `new`, whose values differ, with both; the hash follows from the rest."""
+    for key, asked in new.items():
+        there = old.get(key)
+        if key == "hash" or there == asked:
+            continue
+        inner = _difference(there, asked) if isinstance(there, dict) and isinstance(asked, dict) else None
+        return (f"{key}.{inner[0]}", *inner[1:]) if inner else (key, there, asked)
+    return None

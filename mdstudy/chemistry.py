@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from scipy.spatial.distance import pdist, squareform
 
 from mdstudy.errors import BuildError, did_you_mean
@@ -177,7 +178,7 @@ def dyads(template: Template, conformer: int = 0) -> list[Dyad]:
         place = dict(zip(template.atom_names[atoms], template.conformers[conformer, atoms], strict=True))
         arms = np.array([place[name] - place["CA"] for name in ("CB", "CM", "C")])
         hands.append(np.linalg.det(arms) > 0)
-    return ["m" if a == b else "r" for a, b in zip(hands, hands[1:], strict=False)]
+    return ["m" if a == b else "r" for a, b in pairwise(hands)]
 
 
 def check_geometry(template: Template) -> None:
@@ -267,18 +268,18 @@ def _conformers(name: str, molecule: Any, seed: int, keep: int, candidates: int)
     n_atoms = molecule.GetNumAtoms()
     if n_atoms == 1:
         return np.zeros((1, 1, 3))
-    settings = AllChem.ETKDGv3()
+    settings: Any = rdDistGeom.ETKDGv3()
     settings.randomSeed = seed % (2**31 - 1)
-    made = list(AllChem.EmbedMultipleConfs(molecule, candidates, settings))
+    made = list(rdDistGeom.EmbedMultipleConfs(molecule, candidates, settings))
     if len(made) < keep:
         settings.useRandomCoords = True
-        made = list(AllChem.EmbedMultipleConfs(molecule, candidates, settings))
+        made = list(rdDistGeom.EmbedMultipleConfs(molecule, candidates, settings))
     if len(made) < keep:
         raise BuildError(f"{name}: RDKit embedded {len(made)} of {keep} conformers; try another seed")
-    if AllChem.MMFFHasAllMoleculeParams(molecule):
-        AllChem.MMFFOptimizeMoleculeConfs(molecule, maxIters=500)
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+        rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, maxIters=500)
     else:
-        AllChem.UFFOptimizeMoleculeConfs(molecule, maxIters=500)
+        rdForceFieldHelpers.UFFOptimizeMoleculeConfs(molecule, maxIters=500)
     positions = np.array([molecule.GetConformer(i).GetPositions() for i in made]) / 10.0
     positions -= positions.mean(axis=1, keepdims=True)
     if candidates > keep:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,9 +28,13 @@ FOLDER = "systems"
 def _amount(value: object) -> tuple[float, str]:
     """("mol" | "g" | "mL" worth of a number) from text such as "2 mol" or "1 kg"."""
     dimensions = ("amount", "bulk mass", "bulk volume")
-    unit = str(value).split()[-1] if isinstance(value, str) else ""
-    dimension = next((d for d in dimensions if unit in UNITS[d]), "amount")
-    number = parse(value, dimension)
+    for dimension in dimensions:
+        with suppress(ValueError):
+            number = parse(value, dimension)
+            break
+    else:
+        units = ", ".join(unit for dimension in dimensions for unit in UNITS[dimension])
+        raise ValueError(f'{value!r}: an amount needs a number and its unit ({units}), for example "1 mol"')
     if number < 0:
         raise ValueError(f"{value!r}: an amount cannot be negative")
     return number, dimension
@@ -44,7 +49,9 @@ class MolarityTarget(Spec):
     of: str
     value: Annotated[Molarity, Field(gt=0)]
     by_adding: str
-    basis: Literal["liquid", "whole"] = Field("liquid", description="volume that the molarity counts: with or without polymer")
+    basis: Literal["liquid", "whole"] = Field(
+        "liquid", description="volume that the molarity counts: with or without polymer"
+    )
 
 
 class PolymerShare(Spec):
@@ -77,13 +84,15 @@ class SystemSpec(Spec):
 
     title: str
     default_variant: str
-    temperature: Temperature = Field("298.15 K", validate_default=True)  # type: ignore[assignment]
+    temperature: Temperature = Field("298.15 K", validate_default=True)
     variants: dict[str, Variant] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _default_exists(self) -> SystemSpec:
         if self.default_variant not in self.variants:
-            raise ValueError(f'default_variant "{self.default_variant}" is not among the variants {", ".join(self.variants)}')
+            raise ValueError(
+                f'default_variant "{self.default_variant}" is not among the variants {", ".join(self.variants)}'
+            )
         return self
 
 
@@ -100,7 +109,7 @@ class Composition:
     target_ratio : dict of str to float
         The same before rounding, relative to the box.
     molarity, molarity_target : dict of str to float
-        mol/L of each salt by the stated basis; the target only where one was given.
+        mol/L of each salt, and of what has a target, by the stated basis; the target only where one was given.
     atoms, charge : int
     mass : float
         g per mol of boxes.
@@ -223,7 +232,7 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
             charge += n * species.charge
     volume = sum(volumes.values())  # cm^3 per mol of boxes
     target = recipe.molarity
-    basis = target.basis if target else "liquid"
+    of, basis = (target.of, target.basis) if target else ("", "liquid")
     counted = sum(v for s, v in volumes.items() if basis == "whole" or not _is_polymer(s))
     total, total_mass = sum(units.values()), sum(masses.values())
     return Composition(
@@ -236,8 +245,8 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
         mole_fractions={s: n / total for s, n in units.items()},
         mass_fractions={s: m / total_mass for s, m in masses.items()},
         volume_fractions={s: v / volume for s, v in volumes.items()},
-        molarity={s: 1e3 * units[s] / counted for s in units if isinstance(load_species(s), Salt)},
-        molarity_target={target.of: target.value} if target else {},
+        molarity={s: 1e3 * units[s] / counted for s in units if s == of or isinstance(load_species(s), Salt)},
+        molarity_target={of: target.value} if target else {},
         molarity_basis=basis,
         atoms=n_atoms,
         charge=charge,
@@ -272,7 +281,9 @@ def _atoms(species: Species) -> float:
 def _volume(name: str, where: str) -> float:
     volume = load_species(name).molar_volume
     if volume is None:
-        raise SpecError(f"{where}: {name} has no molar_volume; weigh in a neutral substance that has one (LiFSI, not Li)")
+        raise SpecError(
+            f"{where}: {name} has no molar_volume; weigh in a neutral substance that has one (LiFSI, not Li)"
+        )
     return volume
 
 
@@ -295,6 +306,8 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
             raise SpecError(f"{where}.amounts.{name}: a polymer goes into [polymer]")
         moles[name] = _in_moles(name, amount, f"{where}.amounts.{name}")
         charge += moles[name] * (species.charge if isinstance(species, Molecule) else 0)
+    if not any(moles.values()):
+        raise SpecError(f"{where}.amounts: nothing is weighed in: every amount is zero")
     if abs(charge) > 1e-9 * sum(moles.values()):
         raise SpecError(f"{where}.amounts: the box is not neutral ({charge:+g} e a mole of recipe)")
     for name in moles:

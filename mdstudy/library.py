@@ -58,4 +58,6 @@ def find(name: str | Path, folder: str, suffix: str, beside: Path | None = None)
     if shipped.is_file() and len(given.parts) == 1:
         return shipped
     kind = Path(folder).name
-    raise SpecError(f'"{name}": no such file, and not one of the shipped {kind}.{did_you_mean(given.stem, names(folder, suffix))}')
+    raise SpecError(
+        f'"{name}": no such file, and not one of the shipped {kind}.{did_you_mean(given.stem, names(folder, suffix))}'
+    )

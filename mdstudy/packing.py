@@ -109,7 +109,9 @@ def nearest_contact(counted: Counts, positions: NDArray[np.float64], edge: float
     molecule = np.repeat(np.arange(len(sizes)), sizes)
     inside = np.mod(positions, edge)
     inside[inside >= edge] = 0.0  # np.mod rounds a tiny negative number up to the edge itself
-    found = cKDTree(inside, boxsize=edge).sparse_distance_matrix(cKDTree(inside, boxsize=edge), reach, output_type="ndarray")
+    found = cKDTree(inside, boxsize=edge).sparse_distance_matrix(
+        cKDTree(inside, boxsize=edge), reach, output_type="ndarray"
+    )
     between = found["v"][molecule[found["i"]] != molecule[found["j"]]]
     return float(between.min()) if between.size else float("inf")
 
@@ -182,7 +184,9 @@ def _check_edge(counted: Counts, edge: float, tolerance: float) -> None:
         raise BuildError(f"packing: edge {edge:g} nm: a positive length is needed")
     if n_atoms / edge**3 > _DENSEST:
         least = (n_atoms / _DENSEST) ** (1 / 3)
-        raise BuildError(f"packing: edge {edge:.2f} nm is too small for {n_atoms} atoms; no liquid fits below {least:.2f} nm")
+        raise BuildError(
+            f"packing: edge {edge:.2f} nm is too small for {n_atoms} atoms; no liquid fits below {least:.2f} nm"
+        )
     for template, _ in counted:
         longest = max(extent(conformer) for conformer in template.conformers)
         if longest + tolerance > edge:
@@ -222,10 +226,10 @@ def _run_packmol(
         recipe = folder / "pack.inp"
         recipe.write_text("\n".join(lines) + "\n", encoding="ascii")
         try:
-            with recipe.open(encoding="ascii") as file:  # packmol rewinds its input: a pipe will not do
+            with recipe.open(encoding="ascii") as source:  # packmol rewinds its input: a pipe will not do
                 done = subprocess.run(
                     [_find_packmol()],
-                    stdin=file,
+                    stdin=source,
                     cwd=folder,
                     capture_output=True,
                     text=True,

@@ -18,7 +18,8 @@ from mdstudy.spec import MolarVolume, Spec, read_toml, validate
 
 FOLDER = "systems/molecules"
 
-#: Standard atomic masses, dalton: IUPAC 2021, Prohaska et al., Pure Appl. Chem. 94, 573 (2022), doi 10.1515/pac-2019-0603.
+#: Standard atomic masses, dalton: IUPAC 2021, Prohaska et al., Pure Appl. Chem. 94, 573 (2022),
+#: doi 10.1515/pac-2019-0603.
 ATOMIC_MASS = {"H": 1.008, "Li": 6.94, "C": 12.011, "N": 14.007, "O": 15.999, "F": 18.998403163, "S": 32.06}
 
 Name = Annotated[str, Field(min_length=1)]
@@ -95,10 +96,12 @@ class Molecule(_Structure):
 
     @property
     def n_atoms(self) -> int:
+        """Atoms of one molecule."""
         return sum(parse_formula(self.formula).values())
 
     @property
     def residues(self) -> tuple[str, ...]:
+        """Residue names, one for a molecule."""
         return (self.residue,)
 
 
@@ -128,11 +131,11 @@ class Salt(_Substance):
 
 Species: TypeAlias = Molecule | Polymer | Salt
 
-
-class _File(Spec):
-    """Wrapper that lets one error formatter serve all kinds."""
-
-    species: Annotated[Species, Field(discriminator="kind")]
+_KINDS: dict[str, type[Molecule] | type[Polymer] | type[Salt]] = {
+    "molecule": Molecule,
+    "polymer": Polymer,
+    "salt": Salt,
+}
 
 
 def load_species(name: str | Path) -> Species:
@@ -148,7 +151,11 @@ def load_species(name: str | Path) -> Species:
 
 @cache
 def _load(path: Path) -> Species:
-    species = validate({"species": read_toml(path) | {"name": path.stem}}, _File, str(path)).species
+    data = read_toml(path)
+    kind = str(data.get("kind", ""))
+    if kind not in _KINDS:
+        raise SpecError(f'{path}: kind: "{kind}" is none.{did_you_mean(kind, _KINDS)}')
+    species: Species = validate(data | {"name": path.stem}, _KINDS[kind], str(path))
     if isinstance(species, Salt):
         charge = 0
         for ion, count in species.ions.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
 from mdstudy.composition import load_system
-from mdstudy.errors import SpecError
+from mdstudy.errors import SpecError, did_you_mean
 from mdstudy.library import find, names
 from mdstudy.plan import seed_for
 from mdstudy.protocol import load_protocol
@@ -16,13 +18,15 @@ from mdstudy.spec import Spec, Temperature, read_spec
 
 SHIPPED = "systems/studies"
 
+Read = TypeVar("Read")
+
 
 class StudyRun(Spec):
     """One system of a study."""
 
     system: str = Field(description="shipped system name, or a path beside the study file")
     variant: str | None = Field(None, description="composition hypothesis; the system's default if absent")
-    charge_scale: float | None = Field(None, description="overrides the study's")
+    charge_scale: float | None = Field(None, gt=0, le=1.5, description="overrides the study's")
 
 
 class Ratio(Spec):
@@ -71,11 +75,12 @@ def load_study(name: str | Path) -> tuple[Study, Path]:
     Raises
     ------
     SpecError
-        The file does not fit, or names a system, variant or protocol that does not exist.
+        The file does not fit, or names a system, variant, protocol or force field that does not exist.
     """
     path = find(name, SHIPPED, ".toml")
     study = read_spec(path, Study)
-    load_protocol(study.protocol)
+    _named(f"{path}: protocol", load_protocol, study.protocol)
+    _named(f"{path}: force_field", find, study.force_field, "forcefields", ".xml")
     systems = {run.system for run in study.runs}
     for ratio in study.ratios:
         for system in (ratio.of, ratio.to):
@@ -93,11 +98,12 @@ def list_studies() -> list[str]:
 def plan_runs(study: Study, path: Path) -> list[PlannedRun]:
     """Expand a study into its runs, a replica each, with distinct names and seeds."""
     planned: list[PlannedRun] = []
-    for run in study.runs:
-        system = load_system(_locate(run.system, path))
+    for number, run in enumerate(study.runs):
+        system = _named(f"{path}: runs.{number}.system", load_system, _locate(run.system, path))
         variant = run.variant or system.default_variant
         if variant not in system.variants:
-            raise SpecError(f'{path}: runs: {run.system} has no variant "{variant}" ({", ".join(system.variants)})')
+            hint = did_you_mean(variant, system.variants)
+            raise SpecError(f'{path}: runs.{number}.variant: {run.system} has no variant "{variant}".{hint}')
         for replica in range(1, study.replicas + 1):
             scale = run.charge_scale if run.charge_scale is not None else study.charge_scale
             label = f"{Path(run.system).stem}-{variant}" + (f"-q{run.charge_scale:g}" if run.charge_scale else "")
@@ -108,6 +114,14 @@ def plan_runs(study: Study, path: Path) -> list[PlannedRun]:
     if doubled:
         raise SpecError(f"{path}: runs: the same run twice: {', '.join(sorted(doubled))}")
     return planned
+
+
+def _named(where: str, read: Callable[..., Read], *words: object) -> Read:
+    """What `read` returns; an error of it names the place that asked."""
+    try:
+        return read(*words)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from error
 
 
 def _locate(system: str, study_path: Path) -> str | Path:
