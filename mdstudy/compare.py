@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from mdstudy.composition import Composition
 from mdstudy.errors import MdstudyError
 from mdstudy.measured import MeasuredValue
-from mdstudy.results import Curve, Estimate, find
+from mdstudy.results import Curve, Estimate, curves_from_json, curves_to_json, find
 
 #: What a simulated quantity may be set beside, other than the measured one of its own name, and what differs.
 BESIDE = {
@@ -34,6 +36,8 @@ class RunResult:
     ----------
     name : str
         Name of the run directory.
+    system : str
+        Name of the system file.
     composition : Composition
     title, note : str
         Of the system, and of the protocol.
@@ -50,6 +54,7 @@ class RunResult:
     """
 
     name: str
+    system: str
     composition: Composition
     title: str
     note: str
@@ -60,6 +65,32 @@ class RunResult:
     estimates: tuple[Estimate, ...]
     curves: tuple[Curve, ...]
     provenance: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers that are not known become None."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {
+            "composition": self.composition.to_dict(),
+            "estimates": [_without_nan(asdict(estimate)) for estimate in self.estimates],
+            "curves": json.loads(curves_to_json(self.curves)),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> RunResult:
+        """Inverse of :meth:`to_dict`."""
+        estimates: list[dict[str, Any]] = [
+            {k: math.nan if v is None else v for k, v in row.items()} for row in data["estimates"]
+        ]
+        own = {
+            "composition": Composition.from_dict(data["composition"]),
+            "estimates": tuple(Estimate(**row) for row in estimates),
+            "curves": tuple(curves_from_json(json.dumps(data["curves"]))),
+        }
+        return RunResult(**{**data, **own})
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
 
 
 @dataclass(frozen=True)
@@ -201,8 +232,7 @@ def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
 def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
     groups: dict[tuple[str, str, str, float, float], list[RunResult]] = {}
     for run in runs:
-        composition = run.composition
-        key = (composition.system, composition.variant, run.force_field, run.charge_scale, run.temperature)
+        key = (run.system, run.composition.variant, run.force_field, run.charge_scale, run.temperature)
         groups.setdefault(key, []).append(run)
     varies = [len({key[k] for key in groups}) > 1 for k in range(5)]
     cases = []
@@ -231,7 +261,7 @@ def _pairs(cases: Sequence[Case], of: str, to: str) -> list[tuple[int, int]]:
         (i, j)
         for i, a in enumerate(cases)
         for j, b in enumerate(cases)
-        if (a.first.composition.system, b.first.composition.system) == (of, to) and rest(a) == rest(b)
+        if (a.first.system, b.first.system) == (of, to) and rest(a) == rest(b)
     ]
 
 
@@ -250,8 +280,7 @@ def _row(
         ratio(a, b) if (a := simulated[i]) is not None and (b := simulated[j]) is not None else None for i, j in pairs
     )
     measured_ratios = tuple(
-        a.value / b.value if (a := measured[i]) is not None and (b := measured[j]) is not None else math.nan
-        for i, j in pairs
+        over.value / under.value if (over := measured[i]) and (under := measured[j]) else math.nan for i, j in pairs
     )
     return Row(
         quantity,
@@ -271,7 +300,7 @@ def _measured(values: Sequence[MeasuredValue], run: RunResult, quantity: str, of
     fitting = [
         value
         for value in values
-        if value.system in (run.composition.system, run.composition.system.removesuffix("-pmma"))
+        if value.system in (run.system, run.system.removesuffix("-pmma"))
         and value.variant in (None, run.composition.variant)
         and value.quantity == quantity
         and value.of == of

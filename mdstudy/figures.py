@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mdstudy.compare import Comparison
 from mdstudy.results import Curve, Estimate, find
@@ -97,6 +98,7 @@ def displacements(comparison: Comparison) -> Figure | None:
         x = drawn[0].x
         panel.loglog(x, drawn[0].y[-1] * x / x[-1] * 0.5, color="0.6", lw=0.8, ls=":", label="slope 1")
         panel.set(title=case.label, xlabel="t / ps")
+        panel.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("MSD / nm²")
     panels[0].legend(frameon=False, fontsize=8)
     return figure
@@ -129,7 +131,7 @@ def conductivities(comparison: Comparison) -> Figure | None:
 FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
     (
         distributions,
-        "Radial distribution functions around Li⁺ (solid; band: standard error), running coordination numbers (dashed).",
+        "Radial distribution functions around Li⁺ (solid; band: one standard error), running coordination (dashed).",
     ),
     (shells, "Composition of the first solvation shell of Li⁺; bars: one standard error."),
     (

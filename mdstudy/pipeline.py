@@ -105,6 +105,7 @@ def load_result(directory: str | Path) -> RunResult:
     time = frames * plan.production.frame_time
     return RunResult(
         name=run.path.name,
+        system=spec["system"],
         composition=Composition.from_dict(spec["composition"]),
         title=spec["title"],
         note=plan.note,

@@ -7,9 +7,11 @@ import io
 import json
 import math
 from html import escape
+from pathlib import Path
 from typing import Any
 
-from mdstudy.compare import Comparison
+from mdstudy.compare import Comparison, RunResult
+from mdstudy.errors import RunError
 from mdstudy.figures import FIGURES, draw, to_svg
 from mdstudy.tables import Table, comparison_table, composition_rows, measured_text
 
@@ -24,15 +26,24 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison) -> str:
-    """The same as JSON, with the runs behind it; what is not known is null."""
-    runs = [
-        {"case": case.label, "run": run.name, "temperature_K": run.temperature, "length": run.length}
-        | {"composition": run.composition.to_dict(), "note": run.note, "provenance": run.provenance}
-        for case in comparison.cases
-        for run in case.runs
-    ]
-    data = {"runs": runs, "estimates": _records(comparison)}
-    return json.dumps(_null(data), indent=1, ensure_ascii=False) + "\n"
+    """Every run with all that it gave, and the comparison as in the CSV; what is not known is null."""
+    runs = [run.to_dict() for case in comparison.cases for run in case.runs]
+    return json.dumps({"runs": runs, "comparison": _null(_records(comparison))}, ensure_ascii=False) + "\n"
+
+
+def read_results(path: str | Path) -> list[RunResult]:
+    """Runs of a report's JSON file, to be compared and drawn again without their trajectories.
+
+    Raises
+    ------
+    RunError
+        Not such a file.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        return [RunResult.from_dict(run) for run in data["runs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not the JSON file of a report: {error}") from error
 
 
 def _records(comparison: Comparison) -> list[dict[str, Any]]:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mdstudy
+from mdstudy.cli import app
+from mdstudy.composition import list_systems
+
+BAD_SYSTEM = """
+title = "bad"
+default_variant = "A"
+[variants.A]
+assumption = "none"
+[variants.A.amounts]
+Pyr31FSI = "1 mol"
+"""
+
+
+def call(*words: str) -> str:
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "220"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def shell(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "mdstudy", *words], capture_output=True, text=True, check=False)
+
+
+def test_every_shipped_system_is_listed_and_can_be_shown() -> None:
+    listed = call("systems")
+    for name in list_systems():
+        assert name in listed
+        shown = call("show", name, "--atoms", "4000")
+        for word in ("molecules", "mole fraction", "mass", "estimated density", "charge", "+0 e", "Assumption: "):
+            assert word in shown
+
+
+def test_version_and_help() -> None:
+    assert call("--version").strip() == mdstudy.__version__
+    for command in ("systems", "show", "build", "run", "analyse", "compare", "report", "study"):
+        assert command in call("--help")
+        call(command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "lhcj"], '"lhcj": no such file, and not one of the shipped systems. Did you mean "lhci"?'),
+        (["show", "lhci", "--variant", "Z"], 'no variant "Z"; it has A, B, C'),
+        (["run", "nowhere"], "nowhere: not ready to run: no plan.json"),
+        (["analyse", "nowhere"], "nowhere: not a run directory (no spec.json); make one with `mdstudy build`"),
+        (["report", "nowhere"], "make one with `mdstudy build`"),
+        (["study", "quik"], 'Did you mean "quick"?'),
+    ],
+)
+def test_a_fault_is_one_message_without_a_traceback(words: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mdstudy", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [], "a fault left something behind"
+
+
+def test_a_bad_file_is_named_with_its_field(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(BAD_SYSTEM)
+    done = shell("show", str(file))
+    assert done.returncode == 1
+    for word in ("bad.toml", "variants.A.amounts.Pyr31FSI", 'Did you mean "Pyr13FSI"?'):
+        assert word in " ".join(done.stderr.split())
