@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import openmm
 import pytest
-from openmm import app
+from openmm import app, unit
 
 from mdstudy.bench import BARE, ENGINE, NAIVE, Benchmark, Speed, bench
 from mdstudy.errors import RunError
@@ -24,7 +24,7 @@ def built(folder: Path, pressure: float | None = None) -> RunDir:
     force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
     force.setCutoffDistance(0.9)
     system.setDefaultPeriodicBoxVectors(*(np.eye(3) * EDGE))
-    topology.setPeriodicBoxVectors(system.getDefaultPeriodicBoxVectors())
+    topology.setPeriodicBoxVectors([openmm.Vec3(*row) for row in np.eye(3) * EDGE] * unit.nanometer)
     chain = topology.addChain()
     for _ in range(ATOMS):
         system.addParticle(40.0)
