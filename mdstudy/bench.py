@@ -17,14 +17,14 @@ from statistics import median
 import openmm
 from openmm import app
 
-from mdstudy.diagnosis import atom_words
 from mdstudy.errors import RunError
-from mdstudy.mechanics import equip, load, place, relax
+from mdstudy.mechanics import load, place
 from mdstudy.pace import Progress, ns_per_day
 from mdstudy.plan import Plan, Stage, seed_for
 from mdstudy.platforms import Choice, choose
 from mdstudy.rundir import RunDir
-from mdstudy.simulate import CONSTRAINT_TOLERANCE, DRIFT_INTERVAL, Bench, perform
+from mdstudy.simulate import Bench, perform
+from mdstudy.stepping import equipped, production_context, start_state
 
 ENGINE, BARE, NAIVE = "mdstudy", "bare OpenMM", "naive script"
 #: What the naive script does: 2 fs, a DCD frame and a log row every 100 steps, a PDB frame every 1000.
@@ -127,7 +127,7 @@ def bench(
     system = load(run_dir.system_xml)
     topology = _topology(run_dir)
     segment = replace(plan.production.segment(1, draw_velocities=True), box=None)
-    state = _start(run_dir, system, segment, choice)
+    state = start_state(run_dir, system, segment, choice)
 
     block = math.lcm(segment.report_interval, segment.frame_interval)
     pilot = _bare(system, segment, state, choice, _WARM_UP)
@@ -151,33 +151,10 @@ def bench(
     return Benchmark(system.getNumParticles(), choice.why, speeds, median(starts))
 
 
-def _start(run_dir: RunDir, system: openmm.System, segment: Stage, choice: Choice) -> openmm.State:
-    """Last finished state, or the box as it was built after a few steps downhill."""
-    done = [folder for folder in [*run_dir.stages(), *run_dir.segments()] if (folder / "end.xml").is_file()]
-    if done:
-        return load(done[-1] / "end.xml")
-    context = choice.context(equip(system), openmm.VerletIntegrator(segment.timestep))
-    place(context, load(run_dir.start_xml))
-    return relax(context, 200, atom_words(run_dir.topology))
-
-
 def _topology(run_dir: RunDir) -> app.Topology:
     if not run_dir.topology.is_file():
         raise RunError(f"{run_dir.topology}: is missing; the naive script writes PDB frames and needs it")
     return app.PDBxFile(str(run_dir.topology)).topology
-
-
-def _integrator(segment: Stage, timestep: float) -> openmm.LangevinMiddleIntegrator:
-    integrator = openmm.LangevinMiddleIntegrator(segment.temperature[0], segment.friction, timestep)
-    integrator.setConstraintTolerance(CONSTRAINT_TOLERANCE)
-    return integrator
-
-
-def _equipped(system: openmm.System, segment: Stage) -> openmm.System:
-    barostat = None
-    if segment.pressure is not None:
-        barostat = openmm.MonteCarloBarostat(segment.pressure[0], segment.temperature[0], segment.barostat_interval)
-    return equip(system, barostat, DRIFT_INTERVAL)
 
 
 def _engine(
@@ -209,9 +186,7 @@ def _engine(
 
 def _bare(system: openmm.System, segment: Stage, state: openmm.State, choice: Choice, steps: int) -> float:
     """Seconds a step of integrator.step() alone."""
-    context = choice.context(_equipped(system, segment), _integrator(segment, segment.timestep))
-    place(context, state)
-    context.setVelocitiesToTemperature(segment.temperature[0], 1)
+    context = production_context(system, segment, state, choice)
     return _time(context, context.getIntegrator().step, steps)
 
 
@@ -219,9 +194,8 @@ def _naive(
     system: openmm.System, segment: Stage, state: openmm.State, choice: Choice, topology: app.Topology, steps: int
 ) -> float:
     """Seconds a step of app.Simulation with the reporters of many tutorials."""
-    simulation = app.Simulation(
-        topology, _equipped(system, segment), _integrator(segment, NAIVE_STEP), choice.platform, choice.properties
-    )
+    integrator = openmm.LangevinMiddleIntegrator(segment.temperature[0], segment.friction, NAIVE_STEP)
+    simulation = app.Simulation(topology, equipped(system, segment), integrator, choice.platform, choice.properties)
     place(simulation.context, state)
     simulation.context.setVelocitiesToTemperature(segment.temperature[0], 1)
     with tempfile.TemporaryDirectory(prefix="mdstudy-bench-") as folder:
