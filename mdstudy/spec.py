@@ -7,6 +7,7 @@ field types: the text ``"4 fs"`` becomes a float in internal units.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -68,7 +69,8 @@ def validate(data: object, model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [f"{where}: {_field(fault['loc'])}: {_sentence(fault, model)}" for fault in error.errors()]
+        told = [(fault, _sentence(fault, model)) for fault in error.errors()]
+        lines = [f"{where}: {_field(fault['loc'])}: {text}" for fault, text in told if not _explained(fault, told)]
         raise SpecError("\n".join(dict.fromkeys(lines))) from error
 
 
@@ -92,6 +94,14 @@ def _sentence(fault: Any, model: type[BaseModel]) -> str:
     if fault["type"] == "value_error" or isinstance(shown, dict | list):
         return message
     return f"{message} (found {shown!r})"
+
+
+def _explained(fault: Any, told: Sequence[tuple[Any, str]]) -> bool:
+    """Whether a field is missing because it is misspelt, which is told already."""
+    *table, name = fault["loc"] or ("",)
+    return fault["type"] == "missing" and any(
+        list(other["loc"][:-1]) == table and text.endswith(f'Did you mean "{name}"?') for other, text in told
+    )
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -159,7 +159,10 @@ def _load(path: Path) -> Species:
     if isinstance(species, Salt):
         charge = 0
         for ion, count in species.ions.items():
-            member = load_species(ion)
+            try:
+                member = load_species(ion)
+            except SpecError as error:
+                raise SpecError(f"{path}: ions.{ion}: {error}") from error
             if not isinstance(member, Molecule):
                 raise SpecError(f"{path}: ions.{ion}: not a molecule")
             charge += count * member.charge

@@ -53,6 +53,7 @@ def test_a_recipe_is_frozen() -> None:
             'here: named.x.nmae: no such field. Did you mean "name"?',
         ),
         ({"steps": [{"name": "a"}]}, "here: steps.0.time: is missing"),
+        ({"steps": [{"name": "a", "tme": "4 fs"}]}, 'here: steps.0.tme: no such field. Did you mean "time"?'),
         ({"cutoff": 1.2}, 'here: cutoff: 1.2: a length needs its unit, for example "1.2 nm"'),
         (
             {"steps": [{"name": "a", "time": "4 fs", "kind": "nve"}]},
