@@ -184,6 +184,39 @@ def report(
 
 
 @app.command()
+def export(
+    directory: Directory,
+    to: Annotated[str, typer.Option(help="gromacs, lammps or amber")] = "gromacs",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="folder; DIR/export/TARGET if absent")] = None,
+    state: Annotated[str, typer.Option(help="start: the box as built; end: where the run stands")] = "start",
+) -> None:
+    """Write a run for another program: topology, coordinates and settings with the same potential."""
+    from mdstudy.export import export as export_run
+
+    for path in export_run(directory, to, output, state):
+        console.print(f"wrote {path}", highlight=False)
+
+
+@app.command()
+def bench(
+    directory: Directory,
+    platform: PlatformName = "auto",
+    device: Device = None,
+    repeats: Annotated[int, typer.Option(min=1, help="turns; medians are compared")] = 3,
+) -> None:
+    """Compare the speed of a run with a bare OpenMM loop and with a script as users write it."""
+    from mdstudy.bench import bench as bench_run
+
+    with _bar(f"bench {directory}") as progress:
+        found = bench_run(directory, platform, device, repeats=repeats, progress=progress)
+    header, rows = found.table()
+    table = Table(*header, title=f"{found.atoms} atoms, {found.where}", title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+@app.command()
 def study(
     name: Annotated[str, typer.Argument(help="study name or file")],
     output: Annotated[
@@ -191,6 +224,7 @@ def study(
     ] = None,
     platform: PlatformName = "auto",
     device: Device = None,
+    workers: Annotated[int, typer.Option(min=1, help="runs simulated at the same time, to fill a large GPU")] = 1,
 ) -> None:
     """Do a whole study: build, run, analyse, compare and report; again resumes."""
     from mdstudy.pipeline import run_study
@@ -201,6 +235,7 @@ def study(
             output,
             platform=platform,
             device=device,
+            workers=workers,
             progress=progress,
             say=lambda text: messages.print(text, highlight=False),
         )

@@ -16,6 +16,7 @@ from mdstudy.measured import load_measured
 from mdstudy.observables import vocabulary
 from mdstudy.plan import Plan
 from mdstudy.provenance import code_hash, record, sha256, write_json, write_text
+from mdstudy.replicas import run_many
 from mdstudy.report import to_csv, to_html, to_json
 from mdstudy.results import Estimate, curves_from_json, curves_to_json, estimates_from_csv, estimates_to_csv
 from mdstudy.rundir import RunDir
@@ -23,6 +24,9 @@ from mdstudy.simulate import run as simulate
 from mdstudy.studyfile import PlannedRun, Study, load_study, plan_runs
 from mdstudy.thermodynamics import QUANTITIES, log_estimates
 from mdstudy.trajectory import open_run
+
+#: Share of the work on a run that is its build, for the progress bar.
+BUILD = 0.05
 
 Progress = Callable[[float, str], None]
 Say = Callable[[str], None]
@@ -183,10 +187,11 @@ def run_study(
     *,
     platform: str = "auto",
     device: str | int | None = None,
+    workers: int = 1,
     progress: Progress = _silent,
     say: Say = _silent,
 ) -> list[Path]:
-    """Do a whole study: build, run and analyse every run, then report; what is done already is not done again.
+    """Do a whole study: build all runs, simulate them, analyse them, report; what is done already is not done again.
 
     Parameters
     ----------
@@ -196,6 +201,8 @@ def run_study(
         Folder of the study; ``runs/NAME`` if absent.
     platform, device
         As for :func:`mdstudy.simulate.run`.
+    workers : int
+        Runs that are simulated at the same time, each in a process of its own; many small boxes fill a large GPU.
     progress : callable, optional
         Called with the fraction of the study done and what is going on.
     say : callable, optional
@@ -210,18 +217,25 @@ def run_study(
     folder = Path("runs") / path.stem if output is None else Path(output)
     planned = plan_runs(study, path)
     directories = [folder / run.name for run in planned]
+
+    def part(k: int, start: float, share: float) -> Progress:
+        """Progress of one run within the study: its build, its simulation or its analysis."""
+        name, first = planned[k].name, (k + start) / len(planned)
+        return lambda fraction, text: progress(first + share * fraction / len(planned), f"{name}: {text}")
+
+    folder.mkdir(parents=True, exist_ok=True)
     for k, (run, directory) in enumerate(zip(planned, directories, strict=True)):
-
-        def part(start: float, share: float, k: int = k, run: PlannedRun = run) -> Progress:
-            def report(fraction: float, text: str) -> None:
-                progress((k + start + share * fraction) / len(planned), f"{run.name}: {text}")
-
-            return report
-
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        say(f"{run.name}: {_build(study, run, directory, part(0.0, 0.1))}")
-        say(f"{run.name}: {simulate(directory, platform, device, progress=part(0.1, 0.87))}")
-        analyse(directory, part(0.97, 0.03))
+        say(f"{run.name}: {_build(study, run, directory, part(k, 0.0, BUILD))}")
+        if workers == 1:
+            say(f"{run.name}: {simulate(directory, platform, device, progress=part(k, BUILD, 1 - BUILD))}")
+    if workers > 1:
+        devices = [] if device is None else [device]
+        for run, line in zip(
+            planned, run_many(directories, workers, platform, devices, progress=progress), strict=True
+        ):
+            say(f"{run.name}: {line}")
+    for run, directory in zip(planned, directories, strict=True):
+        analyse(directory, lambda _, text, name=run.name: progress(1.0, f"{name}: analyse {text}"))  # type: ignore[misc]
     ratios = [(ratio.of, ratio.to) for ratio in study.ratios]
     return report_runs(directories, folder / "report.html", study.title, study.question, ratios)
 

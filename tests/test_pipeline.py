@@ -73,11 +73,13 @@ def runs(study_file: Path) -> list[Path]:
     """Both runs of the study; the process was killed in the production of the first and the study started again."""
     folder = study_file.parent / "runs"
     command = [sys.executable, "-m", "mdstudy", "study", str(study_file), "-o", str(folder), "--platform", "CPU"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    output = study_file.parent / "output.txt"
+    with output.open("w") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream)
     first = RunDir(folder / "lhci-A-r1")
     limit = time.monotonic() + 300
     while not (first.segments() and any("0002" in part.name for part in first.parts())):
-        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+        assert process.poll() is None, output.read_text()
         assert time.monotonic() < limit
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
