@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +112,16 @@ def random_walk_covariance(lags: NDArray[np.integer], n_frames: int) -> tuple[ND
     return walk, cross, noise
 
 
+@lru_cache(maxsize=32)  # the species of a trajectory are fitted at the same lags
+def _shapes(lags: tuple[int, ...], n_frames: int) -> NDArray[np.float64]:
+    return np.stack(random_walk_covariance(np.array(lags), n_frames))
+
+
+def spaced_lags(start: int, n_frames: int) -> NDArray[np.intp]:
+    """Lags of a fit from `start` to :data:`LONGEST` of the trajectory, evenly spaced in their logarithm, in frames."""
+    return np.unique(np.geomspace(start, int(LONGEST * n_frames), LAGS).astype(int))
+
+
 @dataclass(frozen=True)
 class DiffusionFit:
     """A straight line through the diffusive part of a mean-squared displacement.
@@ -170,40 +181,94 @@ def fit_diffusion(paths: Sequence[NDArray[np.floating]], interval: float) -> Dif
     msd = sum(mean_squared_displacement(path) * path.shape[1] for path in paths) / particles
     fit = None
     for start in np.unique(np.geomspace(1, max(1, longest // 4), 12).astype(int)):
-        lags = np.unique(np.geomspace(start, longest, LAGS).astype(int))
-        fit = _fit(lags, np.asarray(msd)[lags], n_frames, particles, interval)
+        lags = spaced_lags(int(start), n_frames)
+        fit = fit_window(lags, np.asarray(msd)[lags], n_frames, particles, interval)
         if fit.diffusive:
             break
     return fit
 
 
-def _fit(
-    lags: NDArray[np.integer], msd: NDArray[np.float64], n_frames: int, particles: int, interval: float
-) -> DiffusionFit:
-    walk, cross, noise = random_walk_covariance(lags, n_frames)
-    times = lags * interval
-    line = np.array([0.0, msd[-1] / lags[-1]])  # nm^2, and nm^2 a frame, in three dimensions
-    for _ in range(4):  # the covariance depends on the line that it serves to find
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A straight line through mean-squared displacements at several lags, in frames.
+
+    Attributes
+    ----------
+    intercept, slope : float
+        nm^2, and nm^2 a frame.
+    slope_error : float
+    covariance : (n, n) float array, nm^4
+        Of the points about the line, that of a random walk of this slope with the noise of this intercept.
+    weights : (2, n) float array
+        Intercept and slope are their products with the points.
+    shapes : (3, n, n) float array
+        The matrices A, B and C of :func:`random_walk_covariance`.
+    """
+
+    intercept: float
+    slope: float
+    slope_error: float
+    covariance: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    shapes: NDArray[np.float64]
+
+
+def fit_line(lags: NDArray[np.integer], msd: NDArray[np.float64], n_frames: int, particles: float) -> Line:
+    """Generalised least squares with the covariance of a random walk, which depends on the line and is iterated.
+
+    Parameters
+    ----------
+    lags : (n,) int array
+        In frames, three or more.
+    msd : (n,) float array, nm^2
+        Mean over `particles` of squared displacements in three dimensions.
+    n_frames : int
+        Of the trajectory.
+    particles : float
+        Independent particles.
+    """
+    shapes = _shapes(tuple(map(int, lags)), n_frames)
+    x = lags.astype(float)
+    line = np.array([0.0, msd[-1] / lags[-1]])
+    for _ in range(4):
         step, rattle = max(line[1] / 3, 1e-12), max(line[0] / 6, 0.0)
-        covariance = (step**2 * walk + step * rattle * cross + rattle**2 * noise) * 3 / particles
-        line, spread = generalised_least_squares(lags.astype(float), msd, covariance)
-    intercept, slope = line
-    residuals = msd - intercept - slope * lags
+        powers = np.array([step**2, step * rattle, rattle**2]) * 3 / particles
+        covariance = np.tensordot(powers, shapes, axes=1)
+        line, spread = generalised_least_squares(x, msd, covariance)
+    weights, _ = generalised_least_squares(x, np.eye(len(x)), covariance)
+    return Line(float(line[0]), float(line[1]), math.sqrt(spread[1, 1]), covariance, weights, shapes)
+
+
+def fit_window(
+    lags: NDArray[np.integer], msd: NDArray[np.float64], n_frames: int, particles: float, interval: float
+) -> DiffusionFit:
+    """Fit all the lags given and judge whether the motion is diffusive there; parameters of :func:`fit_line`.
+
+    Parameters
+    ----------
+    interval : float
+        Time between frames, ps.
+    """
+    line = fit_line(lags, msd, n_frames, particles)
+    times, covariance = lags * interval, line.covariance
+    residuals = msd - line.intercept - line.slope * lags
     chi2 = float(residuals @ np.linalg.solve(covariance, residuals))
     quality = float(stats.chi2.sf(chi2, len(lags) - 2))
     span = math.log(lags[-1] / lags[0])
-    exponent = math.log(msd[-1] / msd[0]) / span if msd[0] > 0 else math.nan
-    relative = covariance / np.outer(msd, msd)
-    exponent_error = math.sqrt(max(relative[0, 0] + relative[-1, -1] - 2 * relative[0, -1], 0.0)) / span
+    exponent = exponent_error = math.nan  # of what does not move
+    if msd[0] > 0 and msd[-1] > 0:
+        exponent = math.log(msd[-1] / msd[0]) / span
+        ends = np.array([-1 / msd[0], 1 / msd[-1]])
+        exponent_error = math.sqrt(ends @ covariance[np.ix_([0, -1], [0, -1])] @ ends) / span
     straight = quality >= LEAST_QUALITY and abs(exponent - 1) <= EXPONENT_TOLERANCE + 2 * exponent_error
     return DiffusionFit(
-        slope=float(slope / interval),
-        slope_error=math.sqrt(spread[1, 1]) / interval,
-        intercept=float(intercept),
+        slope=line.slope / interval,
+        slope_error=line.slope_error / interval,
+        intercept=line.intercept,
         start=float(times[0]),
         end=float(times[-1]),
         exponent=exponent,
         exponent_error=exponent_error,
         quality=quality,
-        diffusive=bool(slope > 0 and straight),
+        diffusive=bool(line.slope > 0 and straight),
     )

@@ -103,6 +103,7 @@ RESULT_DIMENSIONS: dict[str, dict[str, float]] = {
     "molar volume": {"cm^3/mol": 1e-6 / AVOGADRO},
     "diffusion": {"m^2/s": 1.0},
     "conductivity": {"S/m": 1.0, "S/cm": 1e2, "mS/cm": 0.1},
+    "Onsager coefficient": {"mol^2/(J m s)": AVOGADRO**2},
     "molar conductivity": {"S m^2/mol": 1.0 / AVOGADRO},
     "viscosity": {"Pa s": 1.0, "mPa s": 1e-3},
     "thermal expansion": {"1/K": 1.0},

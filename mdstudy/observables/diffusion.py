@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from mdstudy.displacement import LONGEST, DiffusionFit, fit_diffusion, mean_squared_displacement
-from mdstudy.errors import TrajectoryError
-from mdstudy.frames import Centres, Series, Sites, Tallied, Tally
+from mdstudy.displacement import LONGEST, mean_squared_displacement
+from mdstudy.frames import Centres, Sites, Tallied, Tally
+from mdstudy.mobility import diffusion_fits, even_interval, verdict
 from mdstudy.results import Curve, Estimate, Measurement, Quantity
 from mdstudy.units import DIFFUSION_TO_SI
 
-#: A diffusion coefficient is called converged when its standard error is at most this share of it ...
-LARGEST_ERROR = 0.2
-#: ... and the mean-squared displacement at the end of the fit is beyond the size of a molecule, nm^2.
-LEAST_MSD = 0.25
 _POINTS = 120  # of a curve
-
-
-def even_interval(series: Series) -> float:
-    """Time between frames, ps.
-
-    Raises
-    ------
-    TrajectoryError
-        The frames are not evenly spaced in time.
-    """
-    steps = np.diff(series.times)
-    if len(steps) == 0:
-        raise TrajectoryError("one frame has no displacement")
-    if steps.min() <= 0 or np.ptp(steps) > 1e-3 * steps.mean():
-        raise TrajectoryError(
-            f"frames are not evenly spaced: between {steps.min():g} and {steps.max():g} ps apart; "
-            "displacements need equal steps"
-        )
-    return float(steps.mean())
-
-
-def diffusion_fits(tallied: Tallied, sites: Sites) -> Mapping[str, DiffusionFit | None]:
-    """Fit of each species; None where there are too few frames."""
-
-    def fits() -> dict[str, DiffusionFit | None]:
-        series = tallied.series(Centres())
-        interval, centres = even_interval(series), series.arrays["centres"]
-        return {name: fit_diffusion([centres[:, molecules]], interval) for name, molecules in sites.species.items()}
-
-    return tallied.once("diffusion fits", fits)
-
-
-def verdict(fit: DiffusionFit | None) -> tuple[bool, str]:
-    """Whether a diffusion coefficient is converged, and why not."""
-    if fit is None:
-        return False, "too few frames for a fit"
-    faults = []
-    if not fit.diffusive:
-        faults.append(
-            f"not diffusive: exponent {fit.exponent:.2f} ± {fit.exponent_error:.2f}, quality {fit.quality:.2g}"
-        )
-    reached = fit.intercept + fit.slope * fit.end
-    if reached < LEAST_MSD:
-        faults.append(f"displaced by {math.sqrt(max(reached, 0)):.2f} nm only, less than the size of a molecule")
-    if fit.slope <= 0 or fit.slope_error > LARGEST_ERROR * fit.slope:
-        faults.append(f"standard error above {LARGEST_ERROR:.0%}")
-    return not faults, "; ".join(faults)
 
 
 @dataclass(frozen=True)

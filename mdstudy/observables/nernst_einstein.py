@@ -8,9 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdstudy.errors import TrajectoryError
 from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.observables.diffusion import diffusion_fits, verdict
+from mdstudy.mobility import charges, diffusion_fits, verdict
 from mdstudy.results import Estimate, Measurement, Quantity
 from mdstudy.units import BOLTZMANN_SI, DIFFUSION_TO_SI, ELEMENTARY_CHARGE
 
@@ -51,16 +50,14 @@ class NernstEinstein:
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Centres of all molecules."""
-        unknown = [name for name in sites.species if name not in sites.formal_charge]
-        if unknown:
-            raise TrajectoryError(f"conductivity: the charge of {', '.join(unknown)} is not known")
+        charges(sites)
         return (Centres(),)
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Add up the ions."""
         series = tallied.series(Centres())
         fits = diffusion_fits(tallied, sites)
-        ions = {name: z for name, z in sites.formal_charge.items() if z and len(sites.species.get(name, ()))}
+        ions = {name: z for name, z in charges(sites).items() if z}
         if not ions:
             return Measurement(self.name)
         volume = float(np.mean(series.arrays["volume"])) * 1e-27  # m^3
