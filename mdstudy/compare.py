@@ -21,10 +21,6 @@ BESIDE = {
         "ionic_conductivity",
         "measured conductivity; Nernst-Einstein leaves out ion pairing",
     ),
-    "transference_number_apparent": (
-        "transference_number_blocked",
-        "measured in a blocked cell; the simulated one takes ions as independent",
-    ),
 }
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 
 from mdstudy.errors import TrajectoryError
 from mdstudy.frames import Observable, Series, Sites, Sums, Tallied, Tally
+from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.observables.nernst_einstein import NernstEinstein
+from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.observables.shell import SolvationShell
+from mdstudy.observables.transference import Transference
 from mdstudy.results import Measurement
 from mdstudy.trajectory import Trajectory
 
@@ -22,6 +25,8 @@ BLOCKS = 10
 ION = "Li"
 DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
+#: What a gel is made of: the frame of reference that its electrodes see.
+MATRIX = ("PMMA",)
 #: Pairs of centres that show how the liquid is ordered beyond the ion.
 LIQUID = (("Pyr13.N", ("FSI.N", "TTE.O", "Pyr13.N")), ("TTE.O", ("TTE.O",)))
 
@@ -41,8 +46,18 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen.append(SelfDiffusion())
     if any(sites.formal_charge.get(name) for name in sites.species):
-        chosen.append(NernstEinstein(temperature))
+        frames = reference_frames(sites)
+        chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]
+        if sites.formal_charge.get(ION) and ION in sites.species:
+            chosen.append(Transference(ION, frames))
     return chosen
+
+
+def reference_frames(sites: Sites) -> tuple[str, ...]:
+    """Frames of reference of a report: barycentric, and fixed on the polymer or else on the solvent."""
+    neutral = [name for name in sites.species if not sites.formal_charge.get(name)]
+    neutral.sort(key=lambda name: name not in MATRIX)
+    return ("barycentric", *(f"{name}-fixed" for name in neutral[:1]))
 
 
 def measure(
