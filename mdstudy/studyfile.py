@@ -81,12 +81,12 @@ def load_study(name: str | Path) -> tuple[Study, Path]:
     study = read_spec(path, Study)
     _named(f"{path}: protocol", load_protocol, study.protocol)
     _named(f"{path}: force_field", find, study.force_field, "forcefields", ".xml")
+    plan_runs(study, path)
     systems = {run.system for run in study.runs}
     for ratio in study.ratios:
         for system in (ratio.of, ratio.to):
             if system not in systems:
                 raise SpecError(f'{path}: ratios: "{system}" is not among the runs ({", ".join(sorted(systems))})')
-    plan_runs(study, path)
     return study, path
 
 
