@@ -1,7 +1,8 @@
 """Interactions as AMBER reads them: ``.prmtop``, ``.rst7`` and ``.mdin``.
 
 The file holds A and B of Lennard-Jones for each pair of types, so any mixing rule can be written exactly. Format:
-https://ambermd.org/prmtop.pdf. AMBER's programs know no switch for Lennard-Jones.
+https://ambermd.org/prmtop.pdf. AMBER's programs know no switch for Lennard-Jones, correct for its attraction alone
+beyond the cutoff, and their Coulomb constant is smaller than CODATA's by 3.5e-5 of it.
 """
 
 from __future__ import annotations
@@ -119,18 +120,19 @@ def coordinates_text(title: str, positions: Floats, edges: Floats) -> str:
 
 
 def settings_text(system: Interactions, edges: Floats, timestep: float, temperature: float) -> str:
-    """Settings of sander or pmemd for the energies of a structure."""
-    shake = 2 if system.constrained.any() else 1
-    mesh = system.mesh(edges)
+    """Settings of sander or pmemd for the energies of a structure; their mesh has no factors but 2, 3 and 5."""
+    held = 2 if system.constrained.any() else 1
+    mesh = [next(n for n in range(least, 2 * least + 2) if 30**n % n == 0) for least in system.mesh(edges)]
+    skin = min(0.2, 0.49 * min(edges) - system.cutoff)  # what the list of neighbours may reach beyond, in half a box
     return f"""\
 As it stands: energies of the structure as given. Lennard-Jones is cut off without the switch of the simulation.
-To go on: imin = 0, ntx = 1, irest = 0, nstlim = 1000, dt = {timestep:g}, ntt = 3, gamma_ln = 1, temp0 = {temperature:g}
+To go on: imin = 0, ntc = {held}, nstlim = 1000, dt = {timestep:g}, ntt = 3, gamma_ln = 1, temp0 = {temperature:g}
  &cntrl
-  imin = 1, maxcyc = 1, ntb = 1, cut = {system.cutoff / _ANGSTROM:g}, ntc = {shake}, ntf = {shake}, ntpr = 1
+  imin = 1, maxcyc = 1, ntb = 1, cut = {system.cutoff / _ANGSTROM:g}, ntc = 1, ntf = {held}, ntpr = 1
  /
  &ewald
   ew_coeff = {system.alpha * _ANGSTROM:.12g}, nfft1 = {mesh[0]}, nfft2 = {mesh[1]}, nfft3 = {mesh[2]}, order = 5
-  vdwmeth = {int(system.long_range)}, eedmeth = 1, netfrc = 0
+  vdwmeth = {int(system.long_range)}, netfrc = 0, skinnb = {skin / _ANGSTROM:.3f}
  /
 """
 

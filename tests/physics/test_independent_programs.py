@@ -1,4 +1,6 @@
-"""Exported boxes have the same energies, term by term, in programs that we did not write: GROMACS and LAMMPS.
+"""Exported boxes have the same energies, term by term, in programs that we did not write.
+
+These are GROMACS and LAMMPS, and OpenMM's reader of AMBER files.
 
 Every box holds a shipped system, loosely packed, with PMMA as trimers: they have each kind of its residues.
 """
@@ -18,6 +20,7 @@ import numpy as np
 import openmm
 import pytest
 from numpy.typing import NDArray
+from openmm import app
 
 from mdstudy.build import templates
 from mdstudy.chemistry import Template
@@ -37,7 +40,7 @@ needs_gromacs = pytest.mark.skipif(GMX is None, reason="gmx_d (GROMACS in double
 needs_lammps = pytest.mark.skipif(LAMMPS is None, reason="lmp (LAMMPS) is not installed")
 
 EDGE = 2.6
-SPECIES = ["Li", "FSI", "Pyr13", "TTE", "PMMA"]
+SPECIES = ["Li", "FSI", "Pyr13", "TTE", "PMMA", "MMA"]
 #: Names of the energies of GROMACS, by the terms that they make up.
 GROMACS_TERMS = {
     "bond": ["Bond"],
@@ -345,8 +348,36 @@ def unswitched(run: RunDir, directory: Path) -> RunDir:
     return changed
 
 
+def test_every_force_is_the_same_when_openmm_reads_the_files_for_amber(box, tmp_path: Path) -> None:
+    """Its reader of AMBER files takes A and B of each pair of types from the table and knows nothing of the rule."""
+    run = box("lhci-pmma")
+    parameters, coordinates, _ = export(run.path, "amber", tmp_path)
+    structure = app.AmberInpcrdFile(str(coordinates))
+    settings = {"nonbondedCutoff": 1.2, "switchDistance": 1.1, "ewaldErrorTolerance": 1e-6, "removeCMMotion": False}
+    found = app.AmberPrmtopFile(str(parameters), periodicBoxVectors=structure.boxVectors).createSystem(
+        nonbondedMethod=app.PME, constraints=app.HBonds, **settings
+    )
+    original = openmm.XmlSerializer.deserialize(run.system_xml.read_text(encoding="utf-8"))
+    assert found.getNumConstraints() == original.getNumConstraints()
+    state = openmm.XmlSerializer.deserialize(run.start_xml.read_text(encoding="utf-8"))
+    energies = [by_force(found, structure.positions), by_force(original, state.getPositions())]
+    agree(*energies, 1e-7)
+    assert len(energies[0]) == 5
+
+
+def by_force(system: openmm.System, positions: object) -> Terms:
+    for group, force in enumerate(system.getForces()):
+        force.setForceGroup(group)
+    platform = openmm.Platform.getPlatformByName("Reference")
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
+    context.setPositions(positions)
+    states = [context.getState(getEnergy=True, groups={group}) for group in range(system.getNumForces())]
+    names = [type(force).__name__ for force in system.getForces()]
+    return {name: state.getPotentialEnergy()._value for name, state in zip(names, states, strict=True)}
+
+
 @needs_gromacs
-@pytest.mark.parametrize("molecules", [["FSI"], ["Pyr13"], ["TTE"], ["PMMA"], SPECIES], ids="-".join)
+@pytest.mark.parametrize("molecules", [["FSI"], ["Pyr13"], ["TTE"], ["PMMA"], ["MMA"], SPECIES], ids="-".join)
 def test_every_term_of_molecules_in_vacuum_is_the_same_in_gromacs(molecules: list[str], tmp_path: Path) -> None:
     """All pairs, no cutoff: a box so large that no image is within reach of plain Coulomb and Lennard-Jones."""
     counted = [(species(name), 1) for name in molecules]
