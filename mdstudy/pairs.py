@@ -21,6 +21,8 @@ from mdstudy.neighbours import histogram
 SMOOTHING = 0.006
 #: A first peak rises at least this far above what surrounds it, in units of g.
 PROMINENCE = 0.3
+#: ... and this many standard errors of as many independent counts.
+NOISE = 4.0
 #: The first minimum is the middle of where g is within this share of the peak from its lowest value.
 FLAT = 0.01
 
@@ -91,10 +93,13 @@ class PairHistogram:
         -------
         (n_others, n_bins) float array
         """
-        total = reduce(add, parts)
-        shells = 4 / 3 * np.pi * np.diff(self.edges**3)
-        ideal = total.arrays["density"][:, None] * shells
-        return np.asarray(np.divide(total.arrays["counts"], ideal, out=np.zeros_like(ideal), where=ideal > 0))
+        ideal = self.ideal(parts)
+        counts = reduce(add, parts).arrays["counts"]
+        return np.asarray(np.divide(counts, ideal, out=np.zeros_like(ideal), where=ideal > 0))
+
+    def ideal(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
+        """Pairs that an ideal gas of the same density would have in each bin, (n_others, n_bins) float array."""
+        return np.asarray(reduce(add, parts).arrays["density"][:, None] * (4 / 3 * np.pi * np.diff(self.edges**3)))
 
     def coordination(self, parts: Sequence[Sums], n_reference: int) -> NDArray[np.float64]:
         """Running coordination number, at the outer edge of each bin.
@@ -107,25 +112,36 @@ class PairHistogram:
         return np.asarray(np.cumsum(total.arrays["counts"], axis=1) / (total.n_frames * n_reference))
 
 
-def first_shell(r: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[float, float, float]:
+def first_shell(
+    r: NDArray[np.float64], g: NDArray[np.float64], ideal: NDArray[np.float64] | None = None
+) -> tuple[float, float, float]:
     """First peak and first minimum of a radial distribution function.
 
     g is smoothed by a Gaussian (:data:`SMOOTHING`). The first peak is the first maximum that stands out by
-    :data:`PROMINENCE`; the minimum is the middle of the flat bottom between it and the next one, so that it does not
-    depend on the noise of empty bins.
+    :data:`PROMINENCE` and, where the number of pairs is known, by :data:`NOISE` standard errors of independent counts;
+    the minimum is the middle of the flat bottom between it and the next such peak, so that it does not depend on the
+    noise of empty bins.
 
     Parameters
     ----------
     r, g : (n,) float arrays
         Middles of bins, nm, and the distribution.
+    ideal : (n,) float array, optional
+        Pairs that an ideal gas would have in each bin; without them noise is not looked at.
 
     Returns
     -------
     peak, height, minimum : float
         nm, 1, nm; NaN where there is no such peak.
     """
-    smooth = gaussian_filter1d(g, SMOOTHING / (r[1] - r[0]))
-    peaks, _ = find_peaks(smooth, prominence=PROMINENCE)
+    width = SMOOTHING / (r[1] - r[0])
+    smooth = gaussian_filter1d(g, width)
+    peaks, found = find_peaks(smooth, prominence=PROMINENCE)
+    if ideal is not None:
+        # The variance of a Poisson count is its mean, and smoothing weights squares by a Gaussian that is narrower.
+        variance = np.divide(g, ideal, out=np.zeros_like(g), where=ideal > 0)
+        noise = np.sqrt(gaussian_filter1d(variance, width / math.sqrt(2)) / (2 * math.sqrt(math.pi) * width))
+        peaks = peaks[found["prominences"] > NOISE * noise[peaks]]
     if len(peaks) == 0:
         return math.nan, math.nan, math.nan
     first = int(peaks[0])
@@ -142,7 +158,7 @@ def first_minima(tally: PairHistogram, tallied: Tallied) -> Mapping[str, float]:
     """First minimum of g(r) of each site around the reference, nm; NaN where there is no first shell."""
 
     def find() -> dict[str, float]:
-        g = tally.distribution(tallied.sums(tally))
-        return {other: first_shell(tally.middles, g[k])[2] for k, other in enumerate(tally.others)}
+        g, ideal = tally.distribution(tallied.sums(tally)), tally.ideal(tallied.sums(tally))
+        return {other: first_shell(tally.middles, g[k], ideal[k])[2] for k, other in enumerate(tally.others)}
 
     return tallied.once(("first minima", tally), find)

@@ -79,11 +79,12 @@ class RadialDistribution:
         n_reference = len(sites.atoms(self.reference))
         g, g_error = jackknife(parts, tally.distribution)
         running, running_error = jackknife(parts, lambda some: tally.coordination(some, n_reference))
+        g_error, running_error = _known(g, g_error), _known(running, running_error)
         curves: list[Curve] = []
         estimates: list[Estimate] = []
         for k, other in enumerate(tally.others):
             pair = f"{self.reference}-{other}"
-            curves += self._curves(pair, tally, (g[k], _known(g_error[k])), (running[k], _known(running_error[k])))
+            curves += self._curves(pair, tally, (g[k], g_error[k]), (running[k], running_error[k]))
             moved = {species_of(s): travel(centres[:, sites.molecules(s)]) for s in (self.reference, other)}
             slowest = min(moved, key=lambda name: moved[name])
             estimates += _shell(pair, k, tally, parts, n_reference, not_exchanged(slowest, moved[slowest]))
@@ -111,9 +112,9 @@ class RadialDistribution:
         return made
 
 
-def _known(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Errors, not known where nothing was counted in any block."""
-    return np.where(error > 0, error, math.nan)
+def _known(value: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Errors, not known where all blocks have the same number."""
+    return np.where(error > 1e-12 * np.abs(value), error, math.nan)
 
 
 def _shell(
@@ -127,38 +128,41 @@ def _shell(
     """Peak, minimum and coordination number of one pair."""
 
     def read(some: Sequence[Sums]) -> NDArray[np.float64]:
-        peak, height, minimum = first_shell(tally.middles, tally.distribution(some)[k])
+        peak, height, minimum = first_shell(tally.middles, tally.distribution(some)[k], tally.ideal(some)[k])
         running = tally.coordination(some, n_reference)[k]
         return np.array([peak, height, minimum, np.interp(minimum, tally.edges[1:], running)])
 
     values, errors = jackknife(parts, read)
+    resolution = tally.width / math.sqrt(12)
+    errors[[0, 2]] = np.hypot(errors[[0, 2]], resolution)
+    errors = _known(values, errors)
     method = f"g(r) over {sum(p.n_frames for p in parts)} frames, jackknife over {len(parts)} blocks"
     if math.isnan(values[0]):
         faults = (f"no first shell: g(r) has no maximum that stands out by {PROMINENCE}", *faults)
     else:
-        faults = (*faults, *halves_differ(float(np.max(halves_apart(parts, read)))))
-    resolution = tally.width / math.sqrt(12)
+        # Distances come in steps of a bin and may have no error in either half; heights and numbers tell the same.
+        faults = (*faults, *halves_differ(float(np.max(halves_apart(parts, read)[[1, 3]]))))
     running = tally.coordination(parts, n_reference)[k]
     less, more = np.interp([values[2] - SENSITIVITY, values[2] + SENSITIVITY], tally.edges[1:], running)
     sensitivity = f"{less:.3g} to {more:.3g} for a cutoff of {values[2]:.3f} -+ {SENSITIVITY} nm"
     known = not math.isnan(values[2])
     columns = (
-        ("first_peak_distance", "nm", resolution, ""),
-        ("first_peak_height", "1", 0.0, ""),
-        ("first_minimum_distance", "nm", resolution, ""),
-        ("coordination_number", "1", 0.0, sensitivity if known else ""),
+        ("first_peak_distance", "nm", ""),
+        ("first_peak_height", "1", ""),
+        ("first_minimum_distance", "nm", ""),
+        ("coordination_number", "1", sensitivity if known else ""),
     )
     return [
         Estimate(
             quantity,
             pair,
             value,
-            math.hypot(error, least),
+            error,
             unit,
             method,
             len(parts),
             not faults,
             "; ".join((remark, *faults) if remark else faults),
         )
-        for (quantity, unit, least, remark), value, error in zip(columns, values, errors, strict=True)
+        for (quantity, unit, remark), value, error in zip(columns, values, errors, strict=True)
     ]

@@ -74,8 +74,10 @@ class SolvationShell:
         text = (
             f"{self.shell.method(tallied, sites)}; molecules in the shells of the first frame still there in the last"
         )
-        note = "; ".join(self.shell.faults(tallied, sites))
-        made.append(Estimate("contact_survival", ion, shells.survival(), math.nan, "1", text, note=note))
+        survival = shells.survival()
+        faults = ["no contact in the first frame"] if math.isnan(survival) else []
+        note = "; ".join([*faults, *self.shell.faults(tallied, sites), "a single value, without an error"])
+        made.append(Estimate("contact_survival", ion, survival, math.nan, "1", text, note=note))
         return Measurement(self.name, tuple(made))
 
 
