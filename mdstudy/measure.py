@@ -11,6 +11,7 @@ from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.observables.nernst_einstein import NernstEinstein
 from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
+from mdstudy.observables.residence import ResidenceTimes
 from mdstudy.observables.shell import SolvationShell
 from mdstudy.observables.transference import Transference
 from mdstudy.results import Measurement
@@ -43,6 +44,7 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
     chosen: list[Observable] = []
     if sites.present([ION]) and sites.present(DONORS):
         chosen += [RadialDistribution(ION, AROUND), SolvationShell(ION, DONORS, AROUND)]
+        chosen.append(ResidenceTimes(ION, DONORS, AROUND))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen.append(SelfDiffusion())
     if any(sites.formal_charge.get(name) for name in sites.species):
