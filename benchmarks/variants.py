@@ -166,6 +166,21 @@ def ewald_tolerance(value: float) -> Callable[[openmm.System], None]:
     return lambda system: parts(system)[0].setEwaldErrorTolerance(value)
 
 
+def no_switch(system: openmm.System) -> None:
+    """Lennard-Jones cut off: other forces beyond the switching distance."""
+    parts(system)[1].setUseSwitchingFunction(False)
+
+
+def coulomb_cutoff(value: float) -> Callable[[openmm.System], None]:
+    """A shorter direct space of Coulomb alone, with a finer mesh for the same tolerance."""
+
+    def change(system: openmm.System) -> None:
+        parts(system)[0].setUseSwitchingFunction(False)  # of its Lennard-Jones part, which is empty
+        parts(system)[0].setCutoffDistance(value)
+
+    return change
+
+
 def barostat(interval: int) -> Callable[[openmm.System], None]:
     """Volume moves."""
     return lambda system: system.addForce(openmm.MonteCarloBarostat(1.0, 298.15, interval)) and None
@@ -176,11 +191,15 @@ VARIANTS: dict[str, Callable[[openmm.System], object]] = {
     "square roots": sigma_and_epsilon,
     "factored by Horner": expression("(A1*A2*x-B1*B2)*x;x=1/r^6"),
     "powers by hand": expression("(A1*A2*x-B1*B2)*x;x=y*y*y;y=1/(r*r)"),
+    "negative powers": expression("A1*A2*r^(-12)-B1*B2*r^(-6)"),
+    "no switch": no_switch,
     "coefficients per type": per_type,
     "splines": tabulated_switch,
     "one pass, erfc": one_pass(table=False),
     "one pass, spline": one_pass(table=True),
     "Lorentz-Berthelot inside": lennard_jones_inside,
+    "Coulomb to 1.0 nm": coulomb_cutoff(1.0),
+    "Coulomb to 0.8 nm": coulomb_cutoff(0.8),
     "Ewald tolerance 1e-3": ewald_tolerance(1e-3),
     "Ewald tolerance 1e-4": ewald_tolerance(1e-4),
     "barostat every 25": barostat(25),

@@ -17,7 +17,8 @@ from statistics import median
 import openmm
 from openmm import app
 
-from mdstudy.errors import RunError
+from mdstudy import mdrun
+from mdstudy.errors import ExportError, RunError
 from mdstudy.mechanics import load, place
 from mdstudy.pace import Progress, ns_per_day
 from mdstudy.plan import Plan, Stage, seed_for
@@ -26,7 +27,7 @@ from mdstudy.rundir import RunDir
 from mdstudy.simulate import Bench, perform
 from mdstudy.stepping import equipped, production_context, start_state
 
-ENGINE, BARE, NAIVE = "mdstudy", "bare OpenMM", "naive script"
+ENGINE, BARE, NAIVE, GROMACS = "mdstudy", "bare OpenMM", "naive script", "GROMACS"
 #: What the naive script does: 2 fs, a DCD frame and a log row every 100 steps, a PDB frame every 1000.
 NAIVE_STEP, NAIVE_REPORT, NAIVE_PDB = 0.002, 100, 1000
 _WARM_UP = 20  # steps before the clock starts
@@ -55,15 +56,18 @@ class Benchmark:
     where : str
         Platform, in words.
     speeds : tuple of Speed
-        Of :data:`ENGINE`, :data:`BARE` and :data:`NAIVE`.
+        Of :data:`ENGINE`, :data:`BARE`, :data:`NAIVE` and, where it could be measured, :data:`GROMACS`.
     start : float
         Seconds that a segment takes before its first step; they are counted in the speed of the engine.
+    without_gromacs : str
+        Why GROMACS was not measured; empty if it was.
     """
 
     atoms: int
     where: str
     speeds: tuple[Speed, ...]
     start: float
+    without_gromacs: str = ""
 
     def speed(self, name: str) -> Speed:
         """Find the speeds of one way to run."""
@@ -139,16 +143,32 @@ def bench(
     }
     found: dict[str, list[float]] = {ENGINE: [], BARE: [], NAIVE: []}
     starts = []
-    for turn in range(repeats):
-        if progress is not None:
-            progress(turn / repeats, f"turn {turn + 1} of {repeats}, {steps} steps each")
-        per_step, start = _engine(system, segment, state, choice, steps)
-        starts.append(start)
-        found[ENGINE].append(ns_per_day(segment.timestep, per_step + start / segment.steps))
-        for name, measure in ways.items():
-            found[name].append(ns_per_day(segment.timestep if name == BARE else NAIVE_STEP, measure()))
+    with tempfile.TemporaryDirectory(prefix="mdstudy-bench-") as folder:
+        tpr, reason = _for_gromacs(run_dir, segment, choice, steps, Path(folder))
+        for turn in range(repeats):
+            if progress is not None:
+                progress(turn / repeats, f"turn {turn + 1} of {repeats}, {steps} steps each")
+            per_step, start = _engine(system, segment, state, choice, steps)
+            starts.append(start)
+            found[ENGINE].append(ns_per_day(segment.timestep, per_step + start / segment.steps))
+            for name, measure in ways.items():
+                found[name].append(ns_per_day(segment.timestep if name == BARE else NAIVE_STEP, measure()))
+            if tpr is not None:
+                found.setdefault(GROMACS, []).append(mdrun.speed(tpr))
     speeds = tuple(Speed(name, tuple(values)) for name, values in found.items())
-    return Benchmark(system.getNumParticles(), choice.why, speeds, median(starts))
+    return Benchmark(system.getNumParticles(), choice.why, speeds, median(starts), reason)
+
+
+def _for_gromacs(run_dir: RunDir, segment: Stage, choice: Choice, steps: int, folder: Path) -> tuple[Path | None, str]:
+    """Input of GROMACS, or why there is none."""
+    if mdrun.program() is None:
+        return None, "gmx is not installed"
+    if choice.name != "CPU":
+        return None, f"it is measured against the CPU platform, not {choice.name}"
+    try:
+        return mdrun.prepare(run_dir, segment, steps, folder), ""
+    except (ExportError, RunError) as error:
+        return None, str(error)
 
 
 def _topology(run_dir: RunDir) -> app.Topology:
