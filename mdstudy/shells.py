@@ -77,6 +77,8 @@ class Shells:
         Frame, number of the ion, molecule, its species (place in `species`), and how many donor atoms touch.
     image : (n_rows, 3) int array
         Box vectors to add to the molecule to have it next to the ion.
+    row, donor : (n_touches,) int arrays
+        For each donor atom that touches an ion, its row and its number in the table of contacts.
     """
 
     species: tuple[str, ...]
@@ -89,6 +91,8 @@ class Shells:
     kind: NDArray[np.intp]
     atoms: NDArray[np.intp]
     image: NDArray[np.intp]
+    row: NDArray[np.intp]
+    donor: NDArray[np.intp]
 
     @staticmethod
     def from_contacts(series: Series, listed: Contacts, cutoffs: Mapping[str, float], sites: Sites) -> Shells:
@@ -103,7 +107,7 @@ class Shells:
         ion, donor = series.arrays["reference"][near].astype(np.int64), series.arrays["donor"][near]
         molecule = sites.molecule_of[listed.atoms(sites)[donor]]
         keys = (frame * n_ions + ion) * n_molecules + molecule
-        rows, one, atoms = np.unique(keys, return_index=True, return_counts=True)
+        rows, one, row, atoms = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         return Shells(
             species,
             tuple(sites.species[name] for name in species),
@@ -115,6 +119,8 @@ class Shells:
             kind[donor[one]],
             atoms,
             series.arrays["image"][near][one].astype(np.intp),
+            row,
+            donor,
         )
 
     def counts(self) -> NDArray[np.intp]:
@@ -178,7 +184,10 @@ class FirstShell:
         return (self.contacts(sites), self.histogram(sites), Centres())
 
     def cutoffs(self, tallied: Tallied, sites: Sites) -> Mapping[str, float]:
-        """First minimum of g(r) of each donor, nm; the widest of the others where it has none within reach."""
+        """First minimum of g(r) of each donor, nm; the widest of the others where it has none within reach.
+
+        All are NaN where no donor has a first shell.
+        """
         listed, minima = self.contacts(sites), first_minima(self.histogram(sites), tallied)
         own = {donor: minima[donor] for donor in listed.donors}
         usable = [value for value in own.values() if value + SENSITIVITY <= listed.reach]
@@ -203,7 +212,13 @@ class FirstShell:
     def faults(self, tallied: Tallied, sites: Sites) -> tuple[str, ...]:
         """Why shells may not have exchanged: the ion, or all that could replace its neighbours, hardly moved."""
         centres = tallied.series(Centres()).arrays["centres"]
-        return not_exchanged(self.reference, travel(centres[:, sites.molecules(self.reference)]))
+        still = not_exchanged(self.reference, travel(centres[:, sites.molecules(self.reference)]))
+        if self._known(tallied, sites):
+            return still
+        return (f"no donor has a first shell within {self.contacts(sites).reach} nm of {self.reference}", *still)
+
+    def _known(self, tallied: Tallied, sites: Sites) -> bool:
+        return not any(math.isnan(cutoff) for cutoff in self.cutoffs(tallied, sites).values())
 
     def averages(
         self, tallied: Tallied, sites: Sites, read: Callable[[Shells], Values], about: str = ""
@@ -224,6 +239,9 @@ class FirstShell:
         narrow, wide = (read(self.shells(tallied, sites, shift)) for shift in (-SENSITIVITY, SENSITIVITY))
         made = []
         for key, values in read(self.shells(tallied, sites)).items():
+            if not self._known(tallied, sites):
+                made.append(frame_average(*key, np.full(len(values), math.nan), method, faults))
+                continue
             less, more = (float(np.mean(other.get(key, 0.0))) for other in (narrow, wide))
             remark = f"{less:.3g} to {more:.3g} for cutoffs -+ {SENSITIVITY} nm"
             made.append(frame_average(*key, values, method, faults, remark))

@@ -142,3 +142,15 @@ def test_averages_state_the_values_for_a_narrower_and_a_wider_cutoff() -> None:
     assert estimate.value == pytest.approx((1.5 + 0.5 + 1) / 3)
     assert "0.833 to 1 for cutoffs -+ 0.02 nm" in estimate.note
     assert "FSI.O < 0.3" in estimate.method or "FSI.O < 0.29" in estimate.method
+
+
+def test_without_any_first_shell_numbers_are_not_known_rather_than_nothing() -> None:
+    none = tallied({})
+
+    def read(some: Shells) -> dict[tuple[str, str], np.ndarray]:
+        return {("coordinating_molecules", "Li-FSI"): some.counts()[:, :, 0].mean(axis=1)}
+
+    (estimate,) = SHELL.averages(none, SITES, read)
+    assert math.isnan(estimate.value)
+    assert math.isnan(estimate.error)
+    assert estimate.note.startswith("no donor has a first shell within 0.4 nm of Li")
