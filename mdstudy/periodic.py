@@ -62,7 +62,9 @@ def nearest_image(vectors: NDArray[np.floating], matrices: NDArray[np.float64]) 
 
 
 def wrap(positions: NDArray[np.floating], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move positions into the box whose corner is the origin.
+    """Move positions into one unit cell: the brick at the origin with the diagonal of the box as edges.
+
+    For a triclinic box this is a unit cell as good as the parallelepiped.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +74,38 @@ class Trajectory:
         Raises
         ------
         TrajectoryError
-            No box, positions that are not numbers, or a number of atoms that changes.
+            No box, positions that are not numbers, another number of atoms than the topology has, or fewer frames than
+            there should be.
         """
         unwrap = Unwrapper(self.sites.molecule_masses)
         most = max(1, BLOCK_SIZE // (3 * self.sites.n_atoms))
         frames = self.read()
+        done = 0
         for part in range(n_blocks):
             left = self.n_frames * (part + 1) // n_blocks - self.n_frames * part // n_blocks
             while left:
                 count = min(left, most)
                 left -= count
-                yield part, self._block([next(frames) for _ in range(count)], unwrap)
+                yield part, self._block(self._take(frames, done, count), unwrap)
+                done += count
+
+    def _take(self, frames: Iterator[RawFrame], done: int, count: int) -> list[RawFrame]:
+        taken: list[RawFrame] = []
+        reason = "is the file truncated?"
+        try:
+            taken.extend(islice(frames, count))
+        except OSError as error:  # EOFError of a reader is one of MDAnalysis's OSErrors
+            reason = f"{error}; {reason}"
+        if len(taken) < count:
+            raise TrajectoryError(
+                f"{self.source}: only {done + len(taken)} of {self.n_frames} frames can be read: {reason}"
+            )
+        for time, xyz, _ in taken:
+            if len(xyz) != self.sites.n_atoms:
+                raise TrajectoryError(
+                    f"{self.source}: the frame at {time:g} ps has {len(xyz)} atoms, the topology {self.sites.n_atoms}"
+                )
+        return taken
 
     def _block(self, frames: list[RawFrame], unwrap: Unwrapper) -> Block:
         times = np.array([time for time, _, _ in frames], dtype=float)
@@ -135,7 +157,10 @@ def open_run(directory: str | Path) -> Trajectory:
 
 
 def from_universe(
-    universe: MDAnalysis.Universe, groups: Mapping[str, str] | None = None, charge_scale: float = float("nan")
+    universe: MDAnalysis.Universe,
+    groups: Mapping[str, str] | None = None,
+    charge_scale: float = float("nan"),
+    charges: Mapping[str, int] | None = None,
 ) -> Trajectory:
     """Trajectory of an MDAnalysis Universe; atoms may be wrapped.
 
@@ -149,13 +174,15 @@ def from_universe(
         The part before the first dot is the species; a site without a dot stands for all atoms of its species.
     charge_scale : float
         Factor by which the model scales ionic charges, if known.
+    charges : mapping of str to int, optional
+        Formal charge of one molecule of species that ``systems/molecules`` does not know, such as ``{"PF6": -1}``.
 
     Raises
     ------
     TrajectoryError
         A selection without atoms, no masses, or no molecule that a centre can be given.
     """
-    sites = find_sites(universe, groups, charge_scale)
+    sites = find_sites(universe, groups, charge_scale, charges)
     bonds = _bonds(universe)
     tree = Tree.from_bonds(sites.n_atoms, bonds, sites.molecule_of)
 
@@ -169,11 +196,15 @@ def from_universe(
 
 
 def find_sites(
-    universe: MDAnalysis.Universe, groups: Mapping[str, str] | None = None, charge_scale: float = float("nan")
+    universe: MDAnalysis.Universe,
+    groups: Mapping[str, str] | None = None,
+    charge_scale: float = float("nan"),
+    charges: Mapping[str, int] | None = None,
 ) -> Sites:
     """Who is who, by residue and atom names as in ``systems/molecules`` and by selections.
 
-    Molecules of residues that no file names become a species of the residue's name, without a formal charge.
+    Molecules of residues that no file names become a species of the residue's name, without a formal charge unless it
+    is given.
     """
     atoms = universe.atoms
     molecule_of = _molecules(universe)
@@ -183,7 +214,6 @@ def find_sites(
     known = {r: name for name, s in all_species().items() if isinstance(s, Molecule | Polymer) for r in s.residues}
     species_of = np.array([known.get(residue, residue) for residue in residues[first]], dtype=object)
     found: dict[str, IndexArray] = {}
-    charge: dict[str, int] = {}
     for name in dict.fromkeys(species_of):
         of = species_of == name
         mine = of[molecule_of]
@@ -191,7 +221,6 @@ def find_sites(
         if name in all_species():
             kind = all_species()[name]
             assert isinstance(kind, Molecule | Polymer)
-            charge[name] = kind.charge
             for site, members in kind.sites.items():
                 found[f"{name}.{site}"] = np.flatnonzero(mine & np.isin(names, members))
     for site, selection in (groups or {}).items():
@@ -201,6 +230,11 @@ def find_sites(
         found[site] = np.asarray(picked, dtype=np.intp)
         species_of[np.unique(molecule_of[picked])] = site.partition(".")[0]
     species = {str(name): np.flatnonzero(species_of == name) for name in dict.fromkeys(species_of)}
+    charge = {name: s.charge for name, s in all_species().items() if isinstance(s, Molecule | Polymer)}
+    charge |= dict(charges or {})
+    charge = {name: z for name, z in charge.items() if name in species}
+    if unknown := [name for name in charges or {} if name not in species]:
+        raise TrajectoryError(f"charge of {', '.join(unknown)}: no such species; there are {', '.join(species)}")
     return Sites(found, molecule_of, species, _masses(universe), charge, charge_scale)
 
 
