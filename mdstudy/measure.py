@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mdstudy.errors import TrajectoryError
 from mdstudy.frames import Observable, Series, Sites, Sums, Tallied, Tally
+from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.observables.nernst_einstein import NernstEinstein
@@ -13,6 +14,8 @@ from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.observables.residence import ResidenceTimes
 from mdstudy.observables.shell import SolvationShell
+from mdstudy.observables.speciation import Speciation
+from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
 from mdstudy.results import Measurement
 from mdstudy.trajectory import Trajectory
@@ -25,6 +28,7 @@ BLOCKS = 10
 #: The ion that the mission is about, what may donate to it, and what else is looked for around it.
 ION = "Li"
 DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
+ANION_DONOR = "FSI.O"
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
 #: What a gel is made of: the frame of reference that its electrodes see.
 MATRIX = ("PMMA",)
@@ -43,10 +47,13 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
     """
     chosen: list[Observable] = []
     if sites.present([ION]) and sites.present(DONORS):
-        chosen += [RadialDistribution(ION, AROUND), SolvationShell(ION, DONORS, AROUND)]
+        around = RadialDistribution(ION, AROUND, temperature=temperature)
+        chosen += [around, SolvationShell(ION, DONORS, AROUND)]
+        if sites.present([ANION_DONOR]):
+            chosen += [Speciation(ION, DONORS, AROUND), IonClusters(ION, DONORS, AROUND)]
         chosen.append(ResidenceTimes(ION, DONORS, AROUND))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
-    chosen.append(SelfDiffusion())
+    chosen += [StructureFactor(), SelfDiffusion()]
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]
