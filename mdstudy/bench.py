@@ -24,7 +24,7 @@ from mdstudy.pace import Progress, ns_per_day
 from mdstudy.plan import Plan, Stage, seed_for
 from mdstudy.platforms import Choice, choose
 from mdstudy.rundir import RunDir
-from mdstudy.simulate import Bench, perform
+from mdstudy.simulate import Setup, perform
 from mdstudy.stepping import equipped, production_context, start_state
 
 ENGINE, BARE, NAIVE, GROMACS = "mdstudy", "bare OpenMM", "naive script", "GROMACS"
@@ -193,7 +193,7 @@ def _engine(
             stage,
             stage.tries()[0],
             lambda purpose: seed_for(1, "bench", purpose),
-            Bench(system, choice, lambda index: ""),  # noqa: ARG005
+            Setup(system, choice, lambda index: ""),  # noqa: ARG005
             state,
             Path(folder),
             None,

@@ -80,7 +80,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Setup:
     """What all stages of a start share: System, platform, and words for an atom that is at fault."""
 
     system: openmm.System
@@ -167,7 +167,7 @@ def _left(planned: Sequence[Task], seed: int, system_hash: str) -> list[Task]:
 
 
 def _carry_out(run_dir: RunDir, plan: Plan, todo: list[Task], choice: Choice, progress: Progress | None) -> str:
-    bench = Bench(load(run_dir.system_xml), choice, atom_words(run_dir.topology, run_dir.box / "start.pdb"))
+    setup = Setup(load(run_dir.system_xml), choice, atom_words(run_dir.topology, run_dir.box / "start.pdb"))
     system_hash = sha256(run_dir.system_xml)
     records = json.loads(run_dir.log.read_text(encoding="utf-8")) if run_dir.log.is_file() else []
     record: dict[str, Any] = {
@@ -188,7 +188,7 @@ def _carry_out(run_dir: RunDir, plan: Plan, todo: list[Task], choice: Choice, pr
     began, speed = time.monotonic(), 0.0
     try:
         for task in todo:
-            made = _carry_out_task(task, plan.seed, system_hash, bench, pace)
+            made = _carry_out_task(task, plan.seed, system_hash, setup, pace)
             record["stages"][task.name] = made
             speed = made.get("ns_per_day", speed)
         record["outcome"] = "done"
@@ -217,7 +217,7 @@ def _unsettled(run_dir: RunDir, plan: Plan) -> str:
     )
 
 
-def _carry_out_task(task: Task, seed: int, system_hash: str, bench: Bench, pace: Pace) -> dict[str, Any]:
+def _carry_out_task(task: Task, seed: int, system_hash: str, setup: Setup, pace: Pace) -> dict[str, Any]:
     """Make one product whole, trying more gently if it blows up; what run.json says of it."""
     stage = task.stage
     record: dict[str, Any] = {"made_from": task.origin(seed, system_hash)}
@@ -239,7 +239,7 @@ def _carry_out_task(task: Task, seed: int, system_hash: str, bench: Bench, pace:
         counted, began = 0, time.monotonic()
         part = begin(task.product)
         try:
-            end, verdict = perform(stage, how, own_seed, bench, state, part, volume, tick)
+            end, verdict = perform(stage, how, own_seed, setup, state, part, volume, tick)
             break
         except RunError as error:
             failed.append({"how": how.how, "fault": str(error)})
@@ -260,7 +260,7 @@ def _carry_out_task(task: Task, seed: int, system_hash: str, bench: Bench, pace:
             counted // stage.report_interval,
             range(first, stage.first_step + counted + 1, every) if every else None,
         )
-    record |= {"seconds": round(seconds, 2), "platform": bench.choice.name}
+    record |= {"seconds": round(seconds, 2), "platform": setup.choice.name}
     made: dict[str, Any] = {"seconds": round(seconds, 2)}
     if stage.kind != "minimise":
         made["ns_per_day"] = round(ns_per_day(stage.timestep, seconds / counted), 2)
@@ -282,7 +282,7 @@ def perform(
     stage: Stage,
     how: Try,
     seed: Seed,
-    bench: Bench,
+    setup: Setup,
     state: openmm.State,
     folder: Path,
     volume: float | None,
@@ -298,7 +298,7 @@ def perform(
         As planned, or more gently.
     seed : callable
         Seed for a purpose.
-    bench : Bench
+    setup : Setup
         System (without thermostat, barostat and removal of centre-of-mass motion) and platform.
     state : openmm.State
         Positions and box, and velocities unless the stage draws them.
@@ -328,17 +328,17 @@ def perform(
         if stage.pressure is not None:
             barostat = openmm.MonteCarloBarostat(stage.pressure[0], stage.temperature[0], stage.barostat_interval)
             barostat.setRandomNumberSeed(seed("barostat"))
-        equipped = equip(bench.system, barostat, DRIFT_INTERVAL if stage.remove_drift else 0)
-        context = bench.choice.context(equipped, _integrator(stage, seed))
+        equipped = equip(setup.system, barostat, DRIFT_INTERVAL if stage.remove_drift else 0)
+        context = setup.choice.context(equipped, _integrator(stage, seed))
         place(context, state, volume)
         context.setStepCount(stage.first_step)
         context.setTime(stage.first_step * stage.timestep)
         dynamics = stage.kind != "minimise"
         log = Log(file, equipped, stage.timestep if dynamics else 0.0)
         if not dynamics:
-            return _minimise(context, stage, log, bench.describe, tick), None
+            return _minimise(context, stage, log, setup.describe, tick), None
         if how.minimise:
-            relax(context, RELAX_ITERATIONS, bench.describe)
+            relax(context, RELAX_ITERATIONS, setup.describe)
         if stage.draw_velocities or how.minimise:
             context.applyConstraints(CONSTRAINT_TOLERANCE)
             context.setVelocitiesToTemperature(stage.temperature[0], seed("velocities"))
@@ -347,8 +347,8 @@ def perform(
         frames = None
         if stage.frame_interval:
             first = stage.first_step + stage.frame_interval
-            frames = Frames(folder / "frames.xtc", bench.system, stage.timestep, first, stage.frame_interval)
-        return _integrate(context, stage, how, log, frames, bench.describe, tick)
+            frames = Frames(folder / "frames.xtc", setup.system, stage.timestep, first, stage.frame_interval)
+        return _integrate(context, stage, how, log, frames, setup.describe, tick)
 
 
 def _integrator(stage: Stage, seed: Seed) -> openmm.LangevinMiddleIntegrator:

@@ -105,7 +105,7 @@ def start(run_dir: RunDir) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def wait_for(condition: object, seconds: float = 30.0) -> None:
+def wait_for(condition: object, seconds: float = 180.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < limit, "waited in vain"
@@ -204,7 +204,7 @@ def test_sigterm_leaves_with_its_own_exit_code_and_can_go_on(tmp_path: Path) -> 
     with pytest.raises(LockedError, match=f"already being run by process {process.pid} on "):
         run(run_dir.path)
     process.terminate()
-    assert process.wait(20) == EXIT_TERMINATED
+    assert process.wait(180) == EXIT_TERMINATED
     assert run_dir.status() == "paused"
     assert json.loads(run_dir.log.read_text())[-1]["outcome"] == f"SystemExit: {EXIT_TERMINATED}"
 
