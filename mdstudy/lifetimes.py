@@ -87,7 +87,8 @@ def losses(state: NDArray[np.bool_]) -> tuple[int, int]:
 def residence(at_risk: int, ended: int) -> Residence:
     """Residence time from what :func:`losses` counts, taking losses as independent of each other.
 
-    A share p of contacts lost from frame to frame is a time of -1/ln(1 - p) frames.
+    A share p of contacts lost from frame to frame is a time of -1/ln(1 - p) frames; if all are lost, it is 0 with an
+    error that is not known.
     """
 
     def time(losses: float) -> float:
@@ -100,7 +101,7 @@ def residence(at_risk: int, ended: int) -> Residence:
         return Residence(low, math.nan, low, math.inf, 0)
     low = time(stats.chi2.isf(tail, 2 * ended + 2) / 2)
     high = time(stats.chi2.ppf(tail, 2 * ended) / 2)
-    return Residence(time(ended), time(ended) / math.sqrt(ended), low, high, ended)
+    return Residence(time(ended), time(ended) / math.sqrt(ended) or math.nan, low, high, ended)
 
 
 def spaced_lags(n_frames: int) -> NDArray[np.intp]:

@@ -17,6 +17,7 @@ from mdstudy.observables.shell import SolvationShell
 from mdstudy.observables.speciation import Speciation
 from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
+from mdstudy.observables.van_hove import SelfVanHove
 from mdstudy.results import Measurement
 from mdstudy.trajectory import Trajectory
 
@@ -53,7 +54,7 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
             chosen += [Speciation(ION, DONORS, AROUND), IonClusters(ION, DONORS, AROUND)]
         chosen.append(ResidenceTimes(ION, DONORS, AROUND))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
-    chosen += [StructureFactor(), SelfDiffusion()]
+    chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]

@@ -93,6 +93,7 @@ def parse(text: object, dimension: str) -> float:
 RESULT_DIMENSIONS: dict[str, dict[str, float]] = {
     "number": {"1": 1.0},
     "length": {"nm": 1e-9, "angstrom": 1e-10, "Å": 1e-10},
+    "inverse length": {"1/nm": 1e9},
     "area": {"nm^2": 1e-18},
     "time": {"ps": 1e-12, "ns": 1e-9},
     "rate": {"1/ps": 1e12},

@@ -149,7 +149,7 @@ def _intermittent(
     x, y = lags[k - 1 : k + 1], values[k - 1 : k + 1]
     time = float(x[0] + (x[1] - x[0]) * (y[0] - level) / (y[0] - y[1]))
     steepness = (y[0] - y[1]) / (x[1] - x[0])
-    error = float(np.interp(time, lags, errors) / steepness)
+    error = float(np.interp(time, lags, errors) / steepness) or math.nan
     notes = []
     if not error <= LARGEST_ERROR * time:
         notes.append(f"standard error above {LARGEST_ERROR:.0%}")

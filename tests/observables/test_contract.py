@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, Any] = {
     "donors": ("FSI.O", "TTE.O"),
     "around": ("FSI.O", "TTE.O"),
     "temperature": 298.15,
+    "viscosity": 20.0,
 }
 RECIPES = recipes()
 
