@@ -441,6 +441,7 @@ def exit_on_sigterm() -> None:
 
     def leave(number: int, frame: object) -> None:
         del number, frame
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the leaving
         raise SystemExit(EXIT_TERMINATED)
 
     signal.signal(signal.SIGTERM, leave)
@@ -473,6 +474,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MdstudyError as error:
         sys.stderr.write(f"{chr(10) if live else ''}{error}\n")
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the exit code is settled
     sys.stderr.write(f"{chr(10) if live else ''}{wanted.directory}: {outcome}\n")
     return 0
 

@@ -209,6 +209,16 @@ def test_sigterm_leaves_with_its_own_exit_code_and_can_go_on(tmp_path: Path) -> 
     assert json.loads(run_dir.log.read_text())[-1]["outcome"] == f"SystemExit: {EXIT_TERMINATED}"
 
 
+def test_a_sigterm_after_the_work_is_done_leaves_the_exit_code_alone(finished: RunDir) -> None:
+    code = (
+        "import os, signal, sys\nfrom mdstudy.simulate import main\ncode = main(sys.argv[1:])\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(finished.path)], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"already done" in done.stderr
+
+
 def test_a_lock_refuses_a_second_run_and_dies_with_its_process(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
     with run_dir.lock():

@@ -90,7 +90,7 @@ def terminate(world: World) -> str:
                     process.wait(world.chance.uniform(0, 0.4) * world.seconds)
                 process.terminate()
             said = process.communicate(timeout=300)[1]
-            assert process.returncode in (0, EXIT_TERMINATED), said
+            assert process.returncode in (0, EXIT_TERMINATED), f"exit code {process.returncode}: {said}"
             assert "Traceback" not in said, said
             left += process.returncode == EXIT_TERMINATED
         world.require_intact(run_dir)
