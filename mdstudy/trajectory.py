@@ -209,7 +209,7 @@ def find_sites(
     atoms = universe.atoms
     molecule_of = _molecules(universe)
     first = np.unique(molecule_of, return_index=True)[1]
-    names = np.asarray(atoms.names, dtype=str)
+    names = np.asarray(atoms.names, dtype=str) if hasattr(atoms, "names") else np.full(len(atoms), "")
     residues = np.asarray(atoms.resnames, dtype=str) if hasattr(atoms, "resnames") else np.full(len(atoms), "")
     known = {r: name for name, s in all_species().items() if isinstance(s, Molecule | Polymer) for r in s.residues}
     species_of = np.array([known.get(residue, residue) for residue in residues[first]], dtype=object)

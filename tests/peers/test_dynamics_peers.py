@@ -1,0 +1,82 @@
+"""The same trajectory in independent programs: displacement and diffusion."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import MDAnalysis
+import numpy as np
+import pytest
+from MDAnalysis.analysis.msd import EinsteinMSD
+from MDAnalysis.coordinates.memory import MemoryReader
+
+from mdstudy.displacement import fit_diffusion, mean_squared_displacement
+from mdstudy.trajectory import from_universe
+
+N, N_FRAMES, EDGE = 30, 200, 30.0  # angstrom, 1 ps a frame
+BOX = np.array([EDGE, EDGE, EDGE, 90.0, 90.0, 90.0], dtype=np.float32)
+
+
+def paths() -> np.ndarray:
+    """Random walks of unit variance, angstrom, of which the mean stands still."""
+    rng = np.random.default_rng(0)
+    steps = np.cumsum(rng.normal(size=(N_FRAMES, N, 3)), axis=0)
+    return rng.uniform(0, EDGE, (N, 3)) + steps - steps.mean(axis=1, keepdims=True)
+
+
+def universe(positions: np.ndarray) -> MDAnalysis.Universe:
+    made = MDAnalysis.Universe.empty(N, N, atom_resindex=np.arange(N), trajectory=True)
+    made.add_TopologyAttr("names", ["LI"] * N)
+    made.add_TopologyAttr("types", ["LI"] * N)
+    made.add_TopologyAttr("resnames", ["LI"] * N)
+    made.add_TopologyAttr("resids", np.arange(1, N + 1))
+    made.add_TopologyAttr("masses", [6.94] * N)
+    boxes = np.tile(BOX, (len(positions), 1))
+    made.load_new(positions.astype(np.float32), format=MemoryReader, dimensions=boxes, dt=1.0)
+    return made
+
+
+def ours() -> np.ndarray:
+    """Mean-squared displacement, nm^2, of the trajectory wrapped into the box."""
+    trajectory = from_universe(universe(paths() % EDGE), {"Li": "name LI"})
+    return mean_squared_displacement(np.concatenate([block.centres for _, block in trajectory.blocks(5)]))
+
+
+def test_displacement_is_that_of_mdanalysis_for_unwrapped_coordinates() -> None:
+    peer = EinsteinMSD(universe(paths()), select="all", msd_type="xyz", fft=False).run()
+    np.testing.assert_allclose(ours(), peer.results.timeseries / 100, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.skipif(shutil.which("gmx") is None, reason="GROMACS is not installed")
+def test_displacement_is_that_of_gromacs(tmp_path: Path) -> None:
+    made = universe(paths() % EDGE)
+    for name in ("made.xtc", "made.gro"):
+        made.atoms.write(str(tmp_path / name), frames="all" if name.endswith("xtc") else made.trajectory[:1])
+    command = ["gmx", "-nobackup", "msd", "-f", "made.xtc", "-s", "made.gro", "-o", "msd.xvg", "-trestart", "1"]
+    subprocess.run(command, cwd=tmp_path, input="0\n", text=True, capture_output=True, check=True)
+    lines = (tmp_path / "msd.xvg").read_text().splitlines()
+    time, peer = np.array([line.split()[:2] for line in lines if line[0] not in "#@"], dtype=float).T
+    assert len(time) > N_FRAMES // 2
+    np.testing.assert_allclose(ours()[time.astype(int)], peer, rtol=2e-3, atol=1e-5)  # XTC keeps 0.001 nm
+
+
+def test_diffusion_and_its_error_are_those_of_kinisi() -> None:
+    """Its sampled posterior and our generalised least squares rest on the same idea with different covariances."""
+    analyze = pytest.importorskip("kinisi.analyze", reason="kinisi is not installed")
+    sc = pytest.importorskip("scipp")
+    peer = analyze.DiffusionAnalyzer.from_universe(
+        universe(paths()),
+        specie="LI",
+        time_step=sc.scalar(1.0, unit="ps"),
+        step_skip=sc.scalar(1),
+        progress=False,
+    )
+    peer.diffusion(sc.scalar(1.0, unit="ps"), progress=False)
+    samples = np.asarray(peer.D.values) * 1e-4  # cm^2/s to m^2/s
+    fit = fit_diffusion([paths() / 10], 1.0)
+    assert fit is not None
+    value, error = fit.slope / 6 * 1e-6, fit.slope_error / 6 * 1e-6
+    assert abs(value - samples.mean()) < 2 * np.hypot(error, samples.std())
+    assert 0.5 < error / samples.std() < 2
