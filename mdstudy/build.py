@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import openmm
 
@@ -109,7 +110,7 @@ def build(
     """
     run = RunDir(Path(directory))
     spec = load_system(system)
-    composition = resolve(spec, variant, atoms)
+    composition = resolve(system, variant, atoms)
     field = load_force_field(force_field)
     scale = field.charge_scale if charge_scale is None else charge_scale
     kelvin = spec.temperature if temperature is None else temperature
@@ -123,7 +124,7 @@ def build(
         "charge_scale": scale,
         "seed": seed,
     }
-    identity["hash"] = content_hash(identity)[:16]
+    identity["hash"] = content_hash(_physics(identity))[:16]
     if run.spec.is_file():
         _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
         planned = set_profile(run.path, profile)
@@ -202,17 +203,25 @@ def _state(system: openmm.System, positions: object) -> openmm.State:
 
 
 def _same(old: dict[str, object], new: dict[str, object], path: Path) -> None:
-    difference = _difference(old, new)
+    difference = _difference(_physics(old), _physics(new))
     if difference is not None:
         key, there, asked = difference
         raise RunError(f"{path}: holds another build: {key} is {there!r} there, {asked!r} asked for")
 
 
-def _difference(old: dict[str, object], new: dict[str, object]) -> tuple[str, object, object] | None:
-    """First key, in the order of `new`, whose values differ, with both; the hash follows from the rest."""
+def _physics(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run this one and no other: all but the words about it, and the hash that follows from the rest."""
+    composition = {key: value for key, value in identity["composition"].items() if key != "assumption"}
+    return {key: value for key, value in identity.items() if key not in ("title", "hash")} | {
+        "composition": composition
+    }
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, object, object] | None:
+    """First key, in the order of `new`, whose values differ, with both."""
     for key, asked in new.items():
         there = old.get(key)
-        if key == "hash" or there == asked:
+        if there == asked:
             continue
         inner = _difference(there, asked) if isinstance(there, dict) and isinstance(asked, dict) else None
         return (f"{key}.{inner[0]}", *inner[1:]) if inner else (key, there, asked)

@@ -189,11 +189,12 @@ def export(
     to: Annotated[str, typer.Option(help="gromacs, lammps or amber")] = "gromacs",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="folder; DIR/export/TARGET if absent")] = None,
     state: Annotated[str, typer.Option(help="start: the box as built; end: where the run stands")] = "start",
+    force_field: Annotated[str | None, typer.Option(help="force-field file of the run, if it is not shipped")] = None,
 ) -> None:
     """Write a run for another program: topology, coordinates and settings with the same potential."""
     from mdstudy.export import export as export_run
 
-    for path in export_run(directory, to, output, state):
+    for path in export_run(directory, to, output, state, force_field):
         console.print(f"wrote {path}", highlight=False)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import mdstudy
 
-_PACKAGES = ("openmm", "mdanalysis", "numpy", "scipy", "rdkit", "packmol", "parmed")
+_PACKAGES = ("openmm", "mdanalysis", "numpy", "scipy", "rdkit", "packmol")
 
 
 def sha256(path: Path) -> str:

@@ -141,6 +141,15 @@ def test_the_same_build_again_does_nothing(built: Path, system: Path) -> None:
     assert content(built) == before
 
 
+def test_other_words_about_a_system_make_no_other_build(built: Path, system: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / system.name
+    renamed.write_text(SYSTEM.replace("a gel of short chains", "another title").replace("for a test", "other words"))
+    before = content(built)
+    assert build(renamed, built, atoms=ATOMS, seed=3, profile="quick").startswith("already built")
+    assert content(built) == before
+    assert json.loads((built / "spec.json").read_text(encoding="utf-8"))["composition"]["system"] == "gel"
+
+
 @pytest.mark.slow
 def test_the_same_build_elsewhere_gives_the_same_bytes(built: Path, system: Path, tmp_path: Path) -> None:
     build(system, tmp_path / "again", atoms=ATOMS, seed=3, profile="quick")
