@@ -105,22 +105,34 @@ def displacements(comparison: Comparison) -> Figure | None:
 
 
 def conductivities(comparison: Comparison) -> Figure | None:
-    """Simulated conductivity beside the measured one, with error bars; None without any."""
-    row = next((r for r in comparison.rows if r.quantity == "conductivity_nernst_einstein"), None)
-    if row is None:
+    """Simulated conductivities beside the measured one, with error bars; None without any."""
+    rows = [
+        (row, label, colour)
+        for name, label, colour in (
+            ("conductivity_nernst_einstein", "Nernst–Einstein", COLOURS[0]),
+            ("ionic_conductivity", "Einstein–Helfand", COLOURS[2]),
+        )
+        for row in comparison.rows
+        if row.quantity == name
+    ]
+    if not rows:
         return None
-    figure = Figure(figsize=(4.2, 2.8), layout="constrained")
+    figure = Figure(figsize=(4.6, 2.8), layout="constrained")
     panel = figure.subplots()
-    for k, (estimate, value) in enumerate(zip(row.simulated, row.measured, strict=True)):
-        if estimate is not None and not math.isnan(estimate.value):
-            error = None if math.isnan(estimate.error) else estimate.error
-            face = COLOURS[0] if estimate.converged else "none"
-            panel.bar(k - 0.18, estimate.value, 0.34, yerr=error, color=face, edgecolor=COLOURS[0], capsize=3)
+    width = 0.8 / (len(rows) + 1)
+    for n, (row, label, colour) in enumerate(rows):
+        for k, estimate in enumerate(row.simulated):
+            if estimate is not None and not math.isnan(estimate.value):
+                error = None if math.isnan(estimate.error) else estimate.error
+                face = colour if estimate.converged else "none"
+                panel.bar(k + (n - 1) * width, estimate.value, width * 0.9, yerr=error, fc=face, ec=colour, capsize=3)
+        panel.bar(0, 0, fc=colour, ec=colour, label=label)
+    for k, value in enumerate(rows[0][0].measured):
         if value is not None:
-            panel.bar(k + 0.18, value.value, 0.34, yerr=value.uncertainty, color=COLOURS[1], capsize=3)
-    panel.bar(0, 0, color=COLOURS[0], label="Nernst–Einstein")
-    panel.bar(0, 0, color="none", edgecolor=COLOURS[0], label="not converged")
-    panel.bar(0, 0, color=COLOURS[1], label="measured")
+            place = k + (len(rows) - 1) * width
+            panel.bar(place, value.value, width * 0.9, yerr=value.uncertainty, fc=COLOURS[1], capsize=3)
+    panel.bar(0, 0, fc=COLOURS[1], label="measured")
+    panel.bar(0, 0, fc="none", ec="0.5", label="not converged")
     panel.set_xticks(range(len(comparison.cases)), [case.label for case in comparison.cases])
     panel.set(ylabel="conductivity / mS cm⁻¹", ylim=(0, None))
     panel.legend(frameon=False, fontsize=8)
@@ -138,7 +150,7 @@ FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
         displacements,
         "Mean-squared displacement of the centres of mass; bands: one standard error for independent molecules.",
     ),
-    (conductivities, "Conductivity: simulated as Nernst–Einstein sum, and measured. Open bars are not converged."),
+    (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
 )
 
 

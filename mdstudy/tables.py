@@ -15,14 +15,23 @@ Table = tuple[list[str], list[list[str]]]
 #: Quantities that open a report, in this order; the others follow in a table of their own.
 SUMMARY = (
     "density",
+    "first_peak_distance",
     "coordination_number",
     "coordinating_molecules",
+    "anion_speciation",
+    "residence_time",
     "self_diffusion",
     "conductivity_nernst_einstein",
+    "ionic_conductivity",
+    "haven_ratio",
     "transference_number_apparent",
+    "transference_number_blocked",
 )
 #: Of these only what surrounds the ion.
-SUMMARY_OF = {"coordination_number": ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl")}
+SUMMARY_OF = {
+    "first_peak_distance": ("Li-FSI.O",),
+    "coordination_number": ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl"),
+}
 
 
 def shown(value: float, error: float, unit: str = "", measured: bool = False) -> str:

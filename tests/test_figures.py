@@ -64,7 +64,7 @@ def test_the_figures_hold_the_numbers_that_they_were_given(comparison: Compariso
     heights = [bar.get_height() for bar in draw(shells, comparison).axes[0].patches]
     assert heights == pytest.approx([0.6, 0.4, 0.7, 0.3])
     bars = [bar.get_height() for bar in draw(conductivities, comparison).axes[0].patches]
-    assert bars[:4] == pytest.approx([3.0, 2.25, 3.1, 3.93]), "simulated, measured; LHCI, DLHCI"
+    assert [bar for bar in bars if bar] == pytest.approx([3.0, 3.1, 2.25, 3.93]), "simulated, measured; LHCI, DLHCI"
     assert len(draw(displacements, comparison).axes) == 2
 
 
