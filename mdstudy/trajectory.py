@@ -264,5 +264,8 @@ def _masses(universe: Any) -> NDArray[np.float64]:
         raise TrajectoryError("the topology has no masses: centres of mass cannot be found") from error
     if not (masses > 0).all():
         atom = universe.atoms[int(np.argmin(masses > 0))]
-        raise TrajectoryError(f"atom {atom.index} ({atom.name}) has no mass: centres of mass cannot be found")
+        raise TrajectoryError(
+            f"atom {atom.index} ({atom.name}) has no mass: centres of mass cannot be found; "
+            'give masses with universe.add_TopologyAttr("masses", ...)'
+        )
     return masses

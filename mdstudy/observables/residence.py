@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mdstudy.displacement import DiffusionFit
 from mdstudy.frames import Centres, Sites, Tallied, Tally
 from mdstudy.lifetimes import (
     CONFIDENCE,
@@ -23,9 +24,9 @@ from mdstudy.lifetimes import (
     starts,
     survival_sums,
 )
-from mdstudy.mobility import LARGEST_ERROR, even_interval
+from mdstudy.mobility import LARGEST_ERROR, diffusion_fits, even_interval, verdict
 from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.shells import FirstShell, Shells
+from mdstudy.shells import FirstShell, Shells, species_of
 
 #: A molecule has left a shell when it is this far beyond the first minimum, nm.
 MARGIN = 0.08
@@ -43,6 +44,10 @@ class ResidenceTimes:
     correlation (<h(0)h(t)>/<h> - <h>)/(1 - <h>), h = 1 for a pair in contact, whatever happened in between (Luzar and
     Chandler, Phys. Rev. Lett. 76, 928 (1996), doi 10.1103/PhysRevLett.76.928): a molecule that comes back counts as one
     that stayed.
+
+    The *residence length* sqrt(6 D tau), D of the ion, tells how it travels: with its shell where it is much longer
+    than the shell is wide (vehicular), by exchange of the shell where it is not (Self, Fong and Persson, ACS Energy
+    Lett. 4, 2843 (2019), doi 10.1021/acsenergylett.9b02118).
 
     A contact that outlives the run is not an exchange: where none ended, or the correlation does not fall to 1/e, the
     value is the lower bound at 95 % confidence and the note says so.
@@ -62,6 +67,7 @@ class ResidenceTimes:
         Quantity("residence_time", "ns", "Mean time from entering a shell to leaving it for good."),
         Quantity("residence_time_continuous", "ns", "Mean time until the first absence from a shell in a frame."),
         Quantity("residence_time_intermittent", "ns", "Time in which the correlation of contacts falls to 1/e."),
+        Quantity("residence_length", "nm", "Distance that an ion diffuses while a molecule stays in its shell."),
         Quantity("contact_survival_function", "1", "Share of contacts that have not ended after a time."),
         Quantity("contact_correlation", "1", "Share of contacts that are there after a time, beyond chance."),
     )
@@ -83,6 +89,8 @@ class ResidenceTimes:
         method = self.shell.method(tallied, sites)
         reach = self.shell.contacts(sites).reach
         left = f"left {MARGIN} nm beyond, at {reach} nm at most"
+        cutoffs = self.shell.cutoffs(tallied, sites)
+        diffusion = diffusion_fits(tallied, sites).get(species_of(self.reference))
         estimates, curves = [], []
         for k, species in enumerate(near.species):
             of = f"{self.reference}-{species}"
@@ -91,6 +99,9 @@ class ResidenceTimes:
                 text = f"{method}; no contact in any frame"
                 names = ("residence_time", "residence_time_continuous", "residence_time_intermittent")
                 estimates += [Estimate(n, of, math.nan, math.nan, "ns", text, note="no contact seen") for n in names]
+                estimates.append(
+                    Estimate("residence_length", of, math.nan, math.nan, "nm", text, note="no contact seen")
+                )
                 continue
             stable = residence(sums.at_risk[0], sums.ended[0])
             direct = residence(sums.at_risk[1], sums.ended[1]) if sums.at_risk[1] else stable
@@ -98,6 +109,8 @@ class ResidenceTimes:
                 _estimate("residence_time", of, stable, interval, f"{method}; {left}"),
                 _estimate("residence_time_continuous", of, direct, interval, f"{method}; first absence"),
             ]
+            width = 2 * max(cutoff for donor, cutoff in cutoffs.items() if species_of(donor) == species)
+            estimates.append(_length(estimates[-2], diffusion, width))
             lags = np.asarray(sums.lags * interval * 1000, dtype=float)
             lasting, lasting_error = ratio_curve(sums.kept, sums.started)
             again, again_error = ratio_curve(sums.again, sums.there)
@@ -131,6 +144,22 @@ def _estimate(quantity: str, of: str, found: Residence, interval: float, method:
         float(found.ended),
         len(notes) == 1,
         "; ".join(notes),
+    )
+
+
+def _length(stay: Estimate, diffusion: DiffusionFit | None, width: float) -> Estimate:
+    """Distance that an ion diffuses during a residence time; a lower bound where that is one."""
+    known, why = verdict(diffusion)
+    method = f"sqrt(6 D tau), shell {width:.2f} nm wide; tau: {stay.method}"
+    notes = [f"D: {why}"] if why else []
+    if diffusion is None or diffusion.slope <= 0:
+        return Estimate("residence_length", stay.of, math.nan, math.nan, "nm", method, note="; ".join(notes))
+    value = math.sqrt(diffusion.slope * stay.value * 1000)  # MSD = 6 D t, nm^2/ps times ns
+    spread = value / 2 * math.hypot(diffusion.slope_error / diffusion.slope, stay.error / (stay.value or math.nan))
+    notes += [stay.note] if not stay.converged else []
+    done = known and stay.converged
+    return Estimate(
+        "residence_length", stay.of, value, spread, "nm", method, stay.n_independent, done, "; ".join(notes)
     )
 
 

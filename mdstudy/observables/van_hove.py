@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import LARGEST_ERROR, even_interval
+from mdstudy.mobility import LARGEST_ERROR, LEAST_MSD, even_interval
 from mdstudy.results import Curve, Estimate, Measurement, Quantity
 from mdstudy.statistics import jackknife
 
@@ -60,7 +60,8 @@ class SelfVanHove:
             alpha, error = jackknife(_grouped(moments), _non_gaussian)
             times = np.asarray(lags * interval, dtype=float)
             curves.append(Curve("non_gaussian_parameter", species, times, alpha, error, "t", "ps", "1"))
-            estimates.append(_maximum(species, times, alpha, error, len(molecules)))
+            moved = float(moments[:, -1, 1].mean())
+            estimates.append(_maximum(species, times, alpha, error, moved))
             for lag in sorted({max(1, int(share * longest)) for share in SHOWN}):
                 curves.append(_distribution(species, paths, lag, interval))
         return Measurement(self.name, tuple(estimates), tuple(curves))
@@ -83,15 +84,17 @@ def _non_gaussian(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _maximum(
-    species: str, times: NDArray[np.float64], alpha: NDArray[np.float64], error: NDArray[np.float64], molecules: int
+    species: str, times: NDArray[np.float64], alpha: NDArray[np.float64], error: NDArray[np.float64], moved: float
 ) -> Estimate:
     k = int(np.argmax(alpha))
     notes = []
     if k == len(alpha) - 1:
         notes.append("still rising at the longest time")
+    if moved < LEAST_MSD:
+        notes.append(f"displaced by {math.sqrt(moved):.2f} nm only: cages need not have opened")
     if not 0 < error[k] <= max(LARGEST_ERROR * abs(alpha[k]), 0.02):
         notes.append(f"standard error not known or above {LARGEST_ERROR:.0%}")
-    method = f"largest of times from {times[0]:g} to {times[-1]:g} ps, at {times[k]:g} ps; {molecules} molecules"
+    method = f"largest of times from {times[0]:g} to {times[-1]:g} ps, at {times[k]:g} ps"
     spread = float(error[k]) or math.nan
     return Estimate(
         "non_gaussian_maximum",

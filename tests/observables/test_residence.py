@@ -112,3 +112,31 @@ def test_a_species_that_is_never_in_contact_says_so() -> None:
     assert never is not None
     assert math.isnan(never.value)
     assert never.note == "no contact seen"
+
+
+def test_residence_length_is_the_way_an_ion_diffuses_while_a_molecule_stays() -> None:
+    """Ions walk with their partners, 0.012 nm a frame in each direction for 50 frames: sqrt(3 step^2 tau / dt).
+
+    Not so far in the run that they meet others.
+    """
+    made = pairs(np.where(exchange(1, 1500, 60, 50.0, 450.0), CONTACT, GONE))
+    steps = np.random.default_rng(8).normal(scale=0.012, size=(1500, 1, 60, 3)).cumsum(axis=0)
+
+    def read():
+        for (time, xyz, box), step in zip(made.read(), steps, strict=True):
+            yield time, (xyz.reshape(2, 60, 3) + step).reshape(120, 3).astype(np.float32), box
+
+    (found,) = measure(Trajectory(made.sites, 1500, read, None, "made"), [ResidenceTimes("Li", ("FSI.O",), ("FSI.O",))])
+    length = find(found.estimates, "residence_length", "Li-FSI")
+    assert length is not None
+    assert length.error < 0.01
+    assert abs(length.value - math.sqrt(3 * 0.012**2 * 50)) < 2.5 * length.error
+
+
+def test_residence_length_is_a_bound_where_no_contact_ends() -> None:
+    distance = np.full((300, 40), CONTACT)
+    distance[:, 0] = GONE
+    (found,) = measure(pairs(distance), [ResidenceTimes("Li", ("FSI.O",), ("FSI.O",))])
+    length = find(found.estimates, "residence_length", "Li-FSI")
+    assert length is not None
+    assert not length.converged
