@@ -30,13 +30,13 @@ test: $(READY) ## lint, check type hints and run all tests; PYTEST_ARGS are pass
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 check: $(READY) ## what to run before a commit: lint, type hints, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 lock: ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	@$(require_python)
