@@ -173,16 +173,32 @@ def fit_diffusion(paths: Sequence[NDArray[np.floating]], interval: float) -> Dif
     DiffusionFit or None
         None where there are too few frames (ten lags are the least).
     """
-    n_frames = paths[0].shape[0]
-    longest = int(LONGEST * n_frames)
     particles = sum(path.shape[1] for path in paths)
-    if longest < 10 or particles == 0:
+    if particles == 0:
         return None
     msd = sum(mean_squared_displacement(path) * path.shape[1] for path in paths) / particles
+    return fit_displacement(np.asarray(msd), particles, interval)
+
+
+def fit_displacement(msd: NDArray[np.float64], particles: int, interval: float) -> DiffusionFit | None:
+    """The same from the mean-squared displacement at all lags.
+
+    Parameters
+    ----------
+    msd : (n_frames,) float array, nm^2
+        Of :func:`mean_squared_displacement`.
+    particles : int
+    interval : float
+        Time between frames, ps.
+    """
+    n_frames = len(msd)
+    longest = int(LONGEST * n_frames)
+    if longest < 10:
+        return None
     fit = None
     for start in np.unique(np.geomspace(1, max(1, longest // 4), 12).astype(int)):
         lags = spaced_lags(int(start), n_frames)
-        fit = fit_window(lags, np.asarray(msd)[lags], n_frames, particles, interval)
+        fit = fit_window(lags, msd[lags], n_frames, particles, interval)
         if fit.diffusive:
             break
     return fit

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.collective import CollectiveFit, fit_collective, frame_matrix
-from mdstudy.displacement import LONGEST, DiffusionFit, fit_diffusion
+from mdstudy.displacement import LONGEST, DiffusionFit, fit_displacement, mean_squared_displacement
 from mdstudy.errors import TrajectoryError, did_you_mean
 from mdstudy.frames import Centres, Series, Sites, Tallied
 
@@ -42,13 +42,25 @@ def even_interval(series: Series) -> float:
     return float(steps.mean())
 
 
+def displacements(tallied: Tallied, sites: Sites) -> Mapping[str, NDArray[np.float64]]:
+    """Mean-squared displacement of each species at all lags, (n_frames,) float arrays, nm^2."""
+
+    def msd() -> dict[str, NDArray[np.float64]]:
+        centres = tallied.series(Centres()).arrays["centres"]
+        return {name: mean_squared_displacement(centres[:, molecules]) for name, molecules in sites.species.items()}
+
+    return tallied.once("displacements", msd)
+
+
 def diffusion_fits(tallied: Tallied, sites: Sites) -> Mapping[str, DiffusionFit | None]:
     """Fit of each species; None where there are too few frames."""
 
     def fits() -> dict[str, DiffusionFit | None]:
-        series = tallied.series(Centres())
-        interval, centres = even_interval(series), series.arrays["centres"]
-        return {name: fit_diffusion([centres[:, molecules]], interval) for name, molecules in sites.species.items()}
+        interval = even_interval(tallied.series(Centres()))
+        return {
+            name: fit_displacement(msd, len(sites.species[name]), interval)
+            for name, msd in displacements(tallied, sites).items()
+        }
 
     return tallied.once("diffusion fits", fits)
 

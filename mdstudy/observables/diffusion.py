@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mdstudy.displacement import LONGEST, mean_squared_displacement
+from mdstudy.displacement import LONGEST
 from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import diffusion_fits, even_interval, verdict
+from mdstudy.mobility import diffusion_fits, displacements, even_interval, verdict
 from mdstudy.results import Curve, Estimate, Measurement, Quantity
 from mdstudy.units import DIFFUSION_TO_SI
 
@@ -82,14 +83,13 @@ class SelfDiffusion:
                     note,
                 ),
             ]
-            curves.append(_curve(species, series.arrays["centres"][:, molecules], interval))
+            curves.append(_curve(species, displacements(tallied, sites)[species], len(molecules), interval))
         return Measurement(self.name, tuple(estimates), tuple(curves))
 
 
-def _curve(species: str, paths: np.ndarray, interval: float) -> Curve:
+def _curve(species: str, msd: NDArray[np.float64], n_molecules: int, interval: float) -> Curve:
     """Mean-squared displacement at lags spread evenly over their logarithm, with the error of independent molecules."""
-    n_frames, n_molecules, _ = paths.shape
-    msd = mean_squared_displacement(paths)
+    n_frames = len(msd)
     lags = np.unique(np.geomspace(1, max(1, int(LONGEST * n_frames)), _POINTS).astype(int))
     windows = n_molecules * np.maximum(n_frames / lags - 1, 1)  # that do not overlap
     error = msd[lags] * np.sqrt(2 / 3 / windows)

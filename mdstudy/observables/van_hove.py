@@ -67,9 +67,16 @@ class SelfVanHove:
         return Measurement(self.name, tuple(estimates), tuple(curves))
 
 
+def _distances(paths: NDArray[np.floating], lag: int) -> NDArray[np.float64]:
+    """Distances gone in a lag, (n_origins, n_molecules) float array, from origins a tenth of the lag apart."""
+    every = max(1, lag // 10)  # nearer ones tell hardly more
+    moved = np.asarray(paths[lag::every], dtype=float) - paths[:-lag:every]
+    return np.asarray(np.sqrt(np.einsum("fmk,fmk->fm", moved, moved)))
+
+
 def _moments(paths: NDArray[np.floating], lag: int) -> NDArray[np.float64]:
     """Of each molecule one, and means over origins of r^2 and r^4, (n_molecules, 3) float array."""
-    squares = np.sum((np.asarray(paths[lag:], dtype=float) - paths[:-lag]) ** 2, axis=-1)
+    squares = _distances(paths, lag) ** 2
     return np.stack([np.ones(squares.shape[1]), squares.mean(axis=0), (squares**2).mean(axis=0)], axis=1)
 
 
@@ -110,7 +117,7 @@ def _maximum(
 
 def _distribution(species: str, paths: NDArray[np.floating], lag: int, interval: float) -> Curve:
     """Distribution of distances gone in a time, with the error between groups of molecules."""
-    distance = np.sqrt(np.sum((np.asarray(paths[lag:], dtype=float) - paths[:-lag]) ** 2, axis=-1))
+    distance = _distances(paths, lag)
     reach = 4 * math.sqrt(float(np.mean(distance**2))) or 1.0
     edges = np.linspace(0, reach, BINS + 1)
     groups = np.array_split(distance, min(GROUPS, distance.shape[1]), axis=1)
