@@ -135,7 +135,7 @@ def survival_sums(state: NDArray[np.bool_], lags: NDArray[np.intp]) -> tuple[NDA
 
 def starts(state: NDArray[np.bool_], lags: NDArray[np.intp]) -> NDArray[np.float64]:
     """Origins that leave time for each lag at which a pair is bound, (n_pairs, n_lags) float array."""
-    return np.cumsum(state, axis=0)[len(state) - 1 - lags].T.astype(float)
+    return np.cumsum(state, axis=0, dtype=np.int32)[len(state) - 1 - lags].T.astype(float)
 
 
 def intermittent_sums(state: NDArray[np.bool_], lags: NDArray[np.intp]) -> NDArray[np.float64]:

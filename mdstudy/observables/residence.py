@@ -30,7 +30,7 @@ from mdstudy.shells import FirstShell, Shells, species_of
 
 #: A molecule has left a shell when it is this far beyond the first minimum, nm.
 MARGIN = 0.08
-_CHUNK = 2**25  # pairs times frames in memory
+_CHUNK = 2**22  # pairs times frames in memory
 
 
 @dataclass(frozen=True)
@@ -228,16 +228,22 @@ def _pairs(
     inner, outer : (n_frames, n_pairs) bool arrays
     """
     n_molecules = 1 + max(int(near.molecule.max(initial=0)), int(far.molecule.max(initial=0)))
-    keys = [shells.ion * n_molecules + shells.molecule for shells in (near, far)]
-    touching = np.unique(keys[0][near.kind == kind])
+    sorted_rows = []
+    for shells in (near, far):
+        rows = np.flatnonzero(shells.kind == kind)
+        key = shells.ion[rows] * n_molecules + shells.molecule[rows]
+        order = np.argsort(key, kind="stable")
+        sorted_rows.append((key[order], shells.frame[rows[order]]))
+    touching = np.unique(sorted_rows[0][0])
     step = max(1, _CHUNK // near.n_frames)
     for first in range(0, len(touching), step):
         some = touching[first : first + step]
         states = []
-        for shells, key in zip((near, far), keys, strict=True):
-            place = np.minimum(np.searchsorted(some, key), len(some) - 1)
-            of = some[place] == key
+        for key, frame in sorted_rows:
+            these = slice(*np.searchsorted(key, [some[0], some[-1] + 1]))
+            place = np.searchsorted(some, key[these])
+            of = some[place] == key[these]
             state = np.zeros((near.n_frames, len(some)), dtype=bool)
-            state[shells.frame[of], place[of]] = True
+            state[frame[these][of], place[of]] = True
             states.append(state)
         yield some // n_molecules, states[0], states[1]
