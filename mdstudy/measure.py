@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mdstudy.errors import TrajectoryError
 from mdstudy.frames import Observable, Series, Sites, Sums, Tallied, Tally
+from mdstudy.observables.angles import ShellAngles
 from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
@@ -29,7 +30,7 @@ BLOCKS = 10
 #: The ion that the mission is about, what may donate to it, and what else is looked for around it.
 ION = "Li"
 DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
-ANION_DONOR = "FSI.O"
+ANION_DONOR, ANION_CENTRE = "FSI.O", "FSI.S"
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
 #: What a gel is made of: the frame of reference that its electrodes see.
 MATRIX = ("PMMA",)
@@ -52,6 +53,8 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
         chosen += [around, SolvationShell(ION, DONORS, AROUND)]
         if sites.present([ANION_DONOR]):
             chosen += [Speciation(ION, DONORS, AROUND), IonClusters(ION, DONORS, AROUND)]
+        if sites.present([ANION_DONOR]) and sites.present([ANION_CENTRE]):
+            chosen.append(ShellAngles(ION, DONORS, AROUND, ANION_DONOR, ANION_CENTRE))
         chosen.append(ResidenceTimes(ION, DONORS, AROUND))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]

@@ -19,7 +19,7 @@ import mdstudy
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-LOCKED_EXTRAS = ("test", "dev", "notebook")
+LOCKED_EXTRAS = ("test", "dev", "notebook", "peers")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from mdstudy.scattering import elements_of, form_factors, scattering_lengths
 from mdstudy.statistics import jackknife
 
 #: Numbers in one product of phases: bounds the memory.
-_CHUNK = 4_000_000
+_CHUNK = 500_000
 
 
 @dataclass(frozen=True)
@@ -90,21 +90,30 @@ def _density_waves(
     xyz: NDArray[np.float32], matrix: NDArray[np.float64], indices: NDArray[np.intp], starts: NDArray[np.intp]
 ) -> NDArray[np.complex128]:
     """Sum of exp(i q.r) over the atoms of each element, which follow each other, (n_elements, n_vectors)."""
-    fractions = xyz.astype(float) @ np.linalg.inv(matrix)
-    powers = []
-    for axis in range(3):
-        n = int(np.abs(indices[:, axis]).max(initial=0))
-        phase = np.exp(2j * np.pi * (np.arange(-n, n + 1)[:, None] * (fractions[:, axis] % 1.0)))
-        powers.append((phase.astype(np.complex64), n))
+    once = np.exp(2j * np.pi * (xyz.astype(float) @ np.linalg.inv(matrix) % 1.0)).T
+    tables = [_powers(once[axis], int(np.abs(indices[:, axis]).max(initial=0))) for axis in range(3)]
+    ends = [*starts[1:], len(xyz)]
     waves = np.empty((len(starts), len(indices)), dtype=np.complex128)
     step = max(1, _CHUNK // len(xyz))
     for first in range(0, len(indices), step):
-        some = indices[first : first + step]
-        terms = powers[0][0][some[:, 0] + powers[0][1]]
-        for (power, n), index in zip(powers[1:], some.T[1:], strict=True):
-            terms *= power[index + n]
-        waves[:, first : first + step] = np.add.reduceat(terms, starts, axis=1, dtype=np.complex128).T
+        some = slice(first, first + step)
+        terms = tables[0][indices[some, 0] + len(tables[0]) // 2]
+        for table, index in zip(tables[1:], indices[some].T[1:], strict=True):
+            terms *= table[index + len(table) // 2]
+        for element, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            waves[element, some] = terms[:, start:end].sum(axis=1)
     return waves
+
+
+def _powers(once: NDArray[np.complex128], n: int) -> NDArray[np.complex64]:
+    """Powers -n to n of phases, (2 n + 1, n_atoms)."""
+    table = np.empty((2 * n + 1, len(once)), dtype=np.complex64)
+    table[n] = 1.0
+    power = np.ones_like(once)
+    for k in range(1, n + 1):
+        power *= once
+        table[n + k], table[n - k] = power, power.conj()
+    return table
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ class StructureFactor:
 
     q_max: float = 20.0
     width: float = 0.5
-    vectors: int = 12
+    vectors: int = 4
     seed: int = 1
 
     name: ClassVar[str] = "structure_factor"
