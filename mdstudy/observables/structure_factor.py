@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import ClassVar
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +36,15 @@ class ScatteringAmplitudes:
         Wave vectors drawn for each bin and frame, at most.
     seed : int
         Of the draw.
+    every : int
+        One frame in so many is used, chosen by its time alone: neighbouring frames tell little that is new.
     """
 
     q_max: float
     width: float
     vectors: int
     seed: int
+    every: int = 1
 
     @property
     def n_bins(self) -> int:
@@ -55,6 +59,8 @@ class ScatteringAmplitudes:
         products = np.zeros((len(starts), len(starts), self.n_bins))
         lengths, numbers = np.zeros(self.n_bins), np.zeros(self.n_bins)
         for time, xyz, matrix in zip(block.times, block.positions, block.matrices, strict=True):
+            if crc32(np.float64(time).tobytes()) % self.every:
+                continue
             indices, q, bins = self._draw(float(time), matrix.astype(float))
             waves = _density_waves(xyz[order], matrix.astype(float), indices, starts)
             for a in range(len(starts)):
@@ -143,12 +149,15 @@ class StructureFactor:
         Wave vectors drawn for each bin and frame, at most.
     seed : int
         Of the draw.
+    every : int
+        One frame in so many is used, chosen by its time alone: neighbouring frames tell little that is new.
     """
 
     q_max: float = 20.0
     width: float = 0.5
     vectors: int = 4
     seed: int = 1
+    every: int = 1
 
     name: ClassVar[str] = "structure_factor"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -160,7 +169,7 @@ class StructureFactor:
     @property
     def amplitudes(self) -> ScatteringAmplitudes:
         """The tally."""
-        return ScatteringAmplitudes(self.q_max, self.width, self.vectors, self.seed)
+        return ScatteringAmplitudes(self.q_max, self.width, self.vectors, self.seed, self.every)
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Products of density waves."""
@@ -169,7 +178,9 @@ class StructureFactor:
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Weigh and normalise."""
-        parts = tallied.sums(self.amplitudes)
+        parts = [part for part in tallied.sums(self.amplitudes) if part.arrays["numbers"].any()]
+        if not parts:  # a short run of which no frame was chosen
+            return Measurement(self.name)
         names, numbers = np.unique(elements_of(sites.masses), return_counts=True)
         share = numbers / numbers.sum()
         total = reduce(add, parts)

@@ -100,3 +100,14 @@ def test_repartitioned_masses_are_refused(trajectory_of) -> None:
     trajectory.sites.masses[:] = 4.5
     with pytest.raises(TrajectoryError, match="not repartitioned ones"):
         measure(trajectory, [StructureFactor()])
+
+
+def test_one_frame_in_so_many_is_chosen_by_its_time_alone(trajectory_of) -> None:
+    xyz = np.random.default_rng(5).uniform(0, 3, (200, 4, 3))
+    trajectory = trajectory_of([("Li", ("Li",))] * 4, xyz, CUBE)
+    every, some = ScatteringAmplitudes(12.0, 1.0, 4, 1), ScatteringAmplitudes(12.0, 1.0, 4, 1, 10)
+    (_, whole), *_ = trajectory.blocks(1)
+    pieces = [some(block, trajectory.sites).arrays["numbers"] for _, block in trajectory.blocks(7)]
+    chosen = some(whole, trajectory.sites).arrays["numbers"]
+    np.testing.assert_array_equal(sum(pieces), chosen)
+    assert 0.05 < chosen.sum() / every(whole, trajectory.sites).arrays["numbers"].sum() < 0.2
