@@ -205,7 +205,7 @@ def bench(
     device: Device = None,
     repeats: Annotated[int, typer.Option(min=1, help="turns; medians are compared")] = 3,
 ) -> None:
-    """Compare the speed of a run with a bare OpenMM loop and with a script as users write it."""
+    """Compare the speed of a run with a bare OpenMM loop, a script as users write it, and GROMACS where installed."""
     from mdstudy.bench import bench as bench_run
 
     with _bar(f"bench {directory}") as progress:
@@ -215,6 +215,9 @@ def bench(
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    console.print(f"engine: {found.efficiency:.1%} of bare OpenMM; a segment starts in {found.start:.1f} s")
+    if found.without_gromacs:
+        console.print(f"GROMACS: {found.without_gromacs}")
 
 
 @app.command()
