@@ -30,7 +30,7 @@ SUMMARY = (
 #: Of these only what surrounds the ion.
 SUMMARY_OF = {
     "first_peak_distance": ("Li-FSI.O",),
-    "coordination_number": ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl"),
+    "coordination_number": ("Li-FSI.O", "Li-PMMA.O_carbonyl"),
 }
 
 
