@@ -250,6 +250,6 @@ def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -
         force_field=study.force_field,
         charge_scale=run.charge_scale,
         profile=study.protocol,
-        temperature=study.temperature,
+        temperature=run.temperature,
         progress=progress,
     )

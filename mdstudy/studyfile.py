@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mdstudy.composition import load_system
 from mdstudy.errors import SpecError, did_you_mean
@@ -21,12 +22,23 @@ SHIPPED = "systems/studies"
 Read = TypeVar("Read")
 
 
+def _several(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+ChargeScale = Annotated[float, Field(gt=0, le=1.5)]
+#: One value or a list of them, each of which makes a run.
+ChargeScales = Annotated[tuple[ChargeScale, ...], BeforeValidator(_several)]
+Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several)]
+
+
 class StudyRun(Spec):
-    """One system of a study."""
+    """One system of a study; a list of charge scales or temperatures makes a run of each."""
 
     system: str = Field(description="shipped system name, or a path beside the study file")
     variant: str | None = Field(None, description="composition hypothesis; the system's default if absent")
-    charge_scale: float | None = Field(None, gt=0, le=1.5, description="overrides the study's")
+    charge_scale: ChargeScales = Field((), description="overrides the study's")
+    temperature: Temperatures = Field((), description="overrides the study's")
 
 
 class Ratio(Spec):
@@ -43,8 +55,8 @@ class Study(Spec):
     question: str = ""
     protocol: str = "standard"
     force_field: str = "clp-opls"
-    charge_scale: float | None = Field(None, gt=0, le=1.5, description="None: the force field's default")
-    temperature: Temperature | None = Field(None, description="None: the system's")
+    charge_scale: ChargeScales = Field((), description="the force field's default if absent")
+    temperature: Temperatures = Field((), description="the system's if absent")
     atoms: int = Field(5000, ge=100)
     seed: int = Field(1, ge=0)
     replicas: int = Field(1, ge=1)
@@ -62,6 +74,7 @@ class PlannedRun:
     replica: int
     seed: int
     charge_scale: float | None
+    temperature: float | None
 
 
 def load_study(name: str | Path) -> tuple[Study, Path]:
@@ -104,12 +117,15 @@ def plan_runs(study: Study, path: Path) -> list[PlannedRun]:
         if variant not in system.variants:
             hint = did_you_mean(variant, system.variants)
             raise SpecError(f'{path}: runs.{number}.variant: {run.system} has no variant "{variant}".{hint}')
-        for replica in range(1, study.replicas + 1):
-            scale = run.charge_scale if run.charge_scale is not None else study.charge_scale
-            label = f"{Path(run.system).stem}-{variant}" + (f"-q{run.charge_scale:g}" if run.charge_scale else "")
-            name = f"{label}-r{replica}"
+        scales = run.charge_scale or study.charge_scale
+        temperatures = run.temperature or study.temperature
+        for scale, kelvin, replica in product(scales or (None,), temperatures or (None,), range(1, study.replicas + 1)):
+            words = [Path(run.system).stem, variant]
+            words += [f"q{scale:g}"] if run.charge_scale or len(scales) > 1 else []
+            words += [f"{kelvin:g}K"] if run.temperature or len(temperatures) > 1 else []
+            name = "-".join([*words, f"r{replica}"])
             seed = seed_for(study.seed, name, "run")
-            planned.append(PlannedRun(name, _locate(run.system, path), variant, replica, seed, scale))
+            planned.append(PlannedRun(name, _locate(run.system, path), variant, replica, seed, scale, kelvin))
     doubled = {run.name for run in planned if sum(other.name == run.name for other in planned) > 1}
     if doubled:
         raise SpecError(f"{path}: runs: the same run twice: {', '.join(sorted(doubled))}")

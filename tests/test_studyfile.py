@@ -62,6 +62,22 @@ def test_another_seed_changes_every_run_and_another_run_changes_none(tmp_path: P
     assert [run.seed for run in plan_runs(*load_study(written(tmp_path, longer)))][:4] == seeds
 
 
+def test_lists_of_charge_scales_and_temperatures_make_a_run_of_each(tmp_path: Path) -> None:
+    swept = GOOD.replace("seed = 5", 'seed = 5\ncharge_scale = [0.8, 1]\ntemperature = ["300 K", "400 K"]')
+    swept = swept.replace("replicas = 2", "replicas = 1")
+    runs = plan_runs(*load_study(written(tmp_path, swept)))
+    assert [run.name for run in runs] == [
+        "lhci-A-q0.8-300K-r1",
+        "lhci-A-q0.8-400K-r1",
+        "lhci-A-q1-300K-r1",
+        "lhci-A-q1-400K-r1",
+        "dlhci-B-q0.7-300K-r1",
+        "dlhci-B-q0.7-400K-r1",
+    ]
+    assert [(run.charge_scale, run.temperature) for run in runs][2:5] == [(1.0, 300.0), (1.0, 400.0), (0.7, 300.0)]
+    assert len({run.seed for run in runs}) == 6
+
+
 def test_a_system_may_lie_beside_the_study(tmp_path: Path) -> None:
     system = written(tmp_path, SYSTEM, "mine.toml")
     study, path = load_study(written(tmp_path, 'title = "t"\nprotocol = "quick"\n[[runs]]\nsystem = "mine.toml"\n'))
@@ -77,11 +93,11 @@ def test_a_system_may_lie_beside_the_study(tmp_path: Path) -> None:
         ("replicas = 2", "replicas = 0", "replicas", ["greater than or equal to 1"]),
         ('variant = "B"', 'varaint = "B"', "runs.1.varaint", ['Did you mean "variant"?']),
         ('variant = "B"', 'variant = "Bb"', "runs.1.variant", ['dlhci has no variant "Bb". Did you mean "B"?']),
-        ("charge_scale = 0.7", "charge_scale = -0.7", "runs.1.charge_scale", ["greater than 0"]),
+        ("charge_scale = 0.7", "charge_scale = -0.7", "runs.1.charge_scale.0", ["greater than 0"]),
         ('system = "dlhci"', 'system = "dlchi"', "runs.1.system", ['"dlchi": no such file', 'Did you mean "dlhci"?']),
         ('protocol = "quick"', 'protocol = "quik"', "protocol", ['"quik": no such file', 'Did you mean "quick"?']),
         ("seed = 5", 'seed = 5\nforce_field = "clp-oplss"', "force_field", ['Did you mean "clp-opls"?']),
-        ("seed = 5", 'seed = 5\ntemperature = "25 degC"', "temperature", ["no unit of temperature", '"298.15 K"']),
+        ("seed = 5", 'seed = 5\ntemperature = "25 degC"', "temperature.0", ["no unit of temperature", '"298.15 K"']),
         ('to = "lhci"', 'to = "tte"', "ratios", ['"tte" is not among the runs (dlhci, lhci)']),
         ("[[ratios]]", '[[runs]]\nsystem = "lhci"\n[[ratios]]', "runs", ["the same run twice: lhci-A-r1, lhci-A-r2"]),
     ],
