@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 import mdstudy
 from mdstudy.errors import MdstudyError
-from mdstudy.results import Estimate
 
 app = typer.Typer(
     name="mdstudy",
@@ -24,7 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-console = Console()
+#: Where nobody watches, lines are as long as tables want; where someone does, as the terminal or COLUMNS says.
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 220)
 messages = Console(stderr=True)
 
 Directory = Annotated[Path, typer.Argument(help="run directory made by `mdstudy build`")]
@@ -70,17 +71,14 @@ def systems() -> None:
     from mdstudy.library import names
     from mdstudy.studyfile import list_studies, load_study
 
-    table = Table("system", "variants (default first)", "what it is", title="Systems", title_justify="left")
+    rows = []
     for name in list_systems():
         spec = load_system(name)
         others = [v for v in spec.variants if v != spec.default_variant]
-        table.add_row(name, " ".join([spec.default_variant, *others]), spec.title)
-    console.print(table)
-    table = Table("study", "protocol", "what it is", title="Studies", title_justify="left")
-    for name in list_studies():
-        study, _ = load_study(name)
-        table.add_row(name, study.protocol, study.title)
-    console.print(table)
+        rows.append([name, " ".join([spec.default_variant, *others]), spec.title])
+    _print_table(["system", "variants (default first)", "what it is"], rows, "Systems")
+    studies = [(name, load_study(name)[0]) for name in list_studies()]
+    _print_table(["study", "protocol", "what it is"], [[n, s.protocol, s.title] for n, s in studies], "Studies")
     console.print("Protocols (--profile): " + ", ".join(names("systems/protocols", ".toml")))
 
 
@@ -98,10 +96,7 @@ def show(
     composition = resolve(spec, variant, atoms)
     console.print(f"{spec.title}: variant {composition.variant} of {', '.join(spec.variants)}", highlight=False)
     console.print(f"Assumption: {composition.assumption}", highlight=False)
-    table = Table("property", "value")
-    for label, value in composition_rows(composition):
-        table.add_row(label, value)
-    console.print(table)
+    _print_table(["property", "value"], composition_rows(composition))
 
 
 @app.command()
@@ -151,11 +146,12 @@ def run(
 def analyse(directories: Directories) -> None:
     """Measure all observables of finished runs in one pass each."""
     from mdstudy.pipeline import analyse as analyse_run
+    from mdstudy.tables import estimate_table
 
     for directory in directories:
         with _bar(f"analyse {directory}") as progress:
             estimates = analyse_run(directory, progress=progress)
-        _print_estimates(str(directory), estimates)
+        _print_table(*estimate_table(estimates), str(directory))
 
 
 @app.command()
@@ -164,11 +160,7 @@ def compare(directories: Directories) -> None:
     from mdstudy.pipeline import compare_runs
     from mdstudy.tables import comparison_table
 
-    header, rows = comparison_table(compare_runs(directories))
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    _print_table(*comparison_table(compare_runs(directories)))
 
 
 @app.command()
@@ -210,11 +202,7 @@ def bench(
 
     with _bar(f"bench {directory}") as progress:
         found = bench_run(directory, platform, device, repeats=repeats, progress=progress)
-    header, rows = found.table()
-    table = Table(*header, title=f"{found.atoms} atoms, {found.where}", title_justify="left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    _print_table(*found.table(), f"{found.atoms} atoms, {found.where}")
     console.print(f"engine: {found.efficiency:.1%} of bare OpenMM; a segment starts in {found.start:.1f} s")
     if found.without_gromacs:
         console.print(f"GROMACS: {found.without_gromacs}")
@@ -247,11 +235,8 @@ def study(
         console.print(f"wrote {path}", highlight=False)
 
 
-def _print_estimates(title: str, estimates: Iterable[Estimate]) -> None:
-    from mdstudy.tables import estimate_table
-
-    header, rows = estimate_table(estimates)
-    table = Table(*header, title=title, title_justify="left")
+def _print_table(header: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
+    table = Table(*(Column(label, overflow="fold") for label in header), title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
     console.print(table)
