@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mdstudy.composition import FOLDER as SYSTEMS
 from mdstudy.composition import Composition, load_system, resolve
 from mdstudy.errors import BuildError, RunError
 from mdstudy.library import find
+from mdstudy.pace import Progress
 from mdstudy.packing import pack, topology, write_structure
 from mdstudy.parameterise import load_force_field, parameterise
 from mdstudy.plan import Plan, seed_for
@@ -23,8 +24,6 @@ from mdstudy.provenance import content_hash, record, write_json, write_text
 from mdstudy.rundir import RunDir
 from mdstudy.species import FOLDER as SPECIES
 from mdstudy.species import Molecule, Polymer, load_species
-
-Progress = Callable[[float, str], None]
 
 
 def _silent(fraction: float, text: str) -> None:

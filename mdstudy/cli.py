@@ -68,7 +68,7 @@ def _root(
 def systems() -> None:
     """List the systems, studies and protocols that ship with mdstudy."""
     from mdstudy.composition import list_systems, load_system
-    from mdstudy.library import names
+    from mdstudy.protocol import list_protocols
     from mdstudy.studyfile import list_studies, load_study
 
     rows = []
@@ -79,7 +79,7 @@ def systems() -> None:
     _print_table(["system", "variants (default first)", "what it is"], rows, "Systems")
     studies = [(name, load_study(name)[0]) for name in list_studies()]
     _print_table(["study", "protocol", "what it is"], [[n, s.protocol, s.title] for n, s in studies], "Studies")
-    console.print("Protocols (--profile): " + ", ".join(names("systems/protocols", ".toml")))
+    console.print("Protocols (--profile): " + ", ".join(list_protocols()))
 
 
 @app.command()

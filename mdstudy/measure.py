@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mdstudy.errors import TrajectoryError
 from mdstudy.frames import Observable, Series, Sites, Sums, Tallied, Tally
@@ -19,10 +19,9 @@ from mdstudy.observables.speciation import Speciation
 from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
 from mdstudy.observables.van_hove import SelfVanHove
+from mdstudy.pace import Progress
 from mdstudy.results import Measurement
 from mdstudy.trajectory import Trajectory
-
-Progress = Callable[[float, str], None]
 
 #: Parts of a trajectory, the samples of a jackknife.
 BLOCKS = 10

@@ -14,11 +14,12 @@ from mdstudy.errors import RunError
 from mdstudy.measure import measure, standard_observables
 from mdstudy.measured import load_measured
 from mdstudy.observables import vocabulary
+from mdstudy.pace import Progress
 from mdstudy.plan import Plan
 from mdstudy.provenance import code_hash, record, sha256, write_json, write_text
 from mdstudy.replicas import run_many
 from mdstudy.report import to_csv, to_html, to_json
-from mdstudy.results import Estimate, curves_from_json, curves_to_json, estimates_from_csv, estimates_to_csv
+from mdstudy.results import Estimate, curves_from_json, curves_to_json, estimates_to_csv, read_estimates
 from mdstudy.rundir import RunDir
 from mdstudy.simulate import run as simulate
 from mdstudy.studyfile import PlannedRun, Study, load_study, plan_runs
@@ -28,7 +29,6 @@ from mdstudy.trajectory import open_run
 #: Share of the work on a run that is its build, for the progress bar.
 BUILD = 0.05
 
-Progress = Callable[[float, str], None]
 Say = Callable[[str], None]
 
 
@@ -60,13 +60,12 @@ def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimat
         The trajectory cannot be analysed as it stands.
     """
     run = RunDir(Path(directory))
-    trajectory = open_run(run.path)
     inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
     inputs["code"] = code_hash()
     table, curves, stamp = (run.measure / name for name in ("estimates.csv", "curves.json", "inputs.json"))
     if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
-        return estimates_from_csv(table.read_text(encoding="utf-8"))
-    temperature = float(_spec(run)["temperature_K"])
+        return read_estimates(table)
+    trajectory, temperature = open_run(run.path), float(_spec(run)["temperature_K"])
     measurements = measure(trajectory, standard_observables(trajectory.sites, temperature), progress)
     estimates = [*_thermodynamics(run), *(e for m in measurements for e in m.estimates)]
     run.measure.mkdir(exist_ok=True)
@@ -117,7 +116,7 @@ def load_result(directory: str | Path) -> RunResult:
         force_field=spec["force_field"],
         charge_scale=float(spec["charge_scale"]),
         length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol",
-        estimates=tuple(estimates_from_csv((run.measure / "estimates.csv").read_text(encoding="utf-8"))),
+        estimates=tuple(read_estimates(run.measure / "estimates.csv")),
         curves=tuple(curves_from_json((run.measure / "curves.json").read_text(encoding="utf-8"))),
         provenance={
             "run hash": spec["hash"],

@@ -18,10 +18,10 @@ from mdstudy.tables import Table, comparison_table, composition_rows, measured_t
 
 def to_csv(comparison: Comparison) -> str:
     """Every estimate of every case, a row each, with what was measured."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(_records(comparison)[0]), lineterminator="\n")
+    out, records = io.StringIO(), _records(comparison)
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_records(comparison))
+    writer.writerows(records)
     return out.getvalue()
 
 

@@ -211,17 +211,16 @@ def find_sites(
     first = np.unique(molecule_of, return_index=True)[1]
     names = np.asarray(atoms.names, dtype=str) if hasattr(atoms, "names") else np.full(len(atoms), "")
     residues = np.asarray(atoms.resnames, dtype=str) if hasattr(atoms, "resnames") else np.full(len(atoms), "")
-    known = {r: name for name, s in all_species().items() if isinstance(s, Molecule | Polymer) for r in s.residues}
+    structures = {name: s for name, s in all_species().items() if isinstance(s, Molecule | Polymer)}
+    known = {residue: name for name, structure in structures.items() for residue in structure.residues}
     species_of = np.array([known.get(residue, residue) for residue in residues[first]], dtype=object)
     found: dict[str, IndexArray] = {}
     for name in dict.fromkeys(species_of):
         of = species_of == name
         mine = of[molecule_of]
         found[name] = np.flatnonzero(mine)
-        if name in all_species():
-            kind = all_species()[name]
-            assert isinstance(kind, Molecule | Polymer)
-            for site, members in kind.sites.items():
+        if name in structures:
+            for site, members in structures[name].sites.items():
                 found[f"{name}.{site}"] = np.flatnonzero(mine & np.isin(names, members))
     for site, selection in (groups or {}).items():
         picked = universe.select_atoms(selection).indices
@@ -230,8 +229,7 @@ def find_sites(
         found[site] = np.asarray(picked, dtype=np.intp)
         species_of[np.unique(molecule_of[picked])] = site.partition(".")[0]
     species = {str(name): np.flatnonzero(species_of == name) for name in dict.fromkeys(species_of)}
-    charge = {name: s.charge for name, s in all_species().items() if isinstance(s, Molecule | Polymer)}
-    charge |= dict(charges or {})
+    charge = {name: structure.charge for name, structure in structures.items()} | dict(charges or {})
     charge = {name: z for name, z in charge.items() if name in species}
     if unknown := [name for name in charges or {} if name not in species]:
         raise TrajectoryError(f"charge of {', '.join(unknown)}: no such species; there are {', '.join(species)}")
