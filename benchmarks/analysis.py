@@ -24,14 +24,14 @@ from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.lib.distances import capped_distance
 from solvation_analysis.solute import Solute
 
-from mdstudy.measure import measure, standard_observables
+from mdstudy.analysis.trajectory import Trajectory, from_universe
 from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.observables.shell import SolvationShell
 from mdstudy.observables.speciation import Speciation
 from mdstudy.observables.structure_factor import StructureFactor
-from mdstudy.species import ATOMIC_MASS
-from mdstudy.trajectory import Trajectory, from_universe
+from mdstudy.study.measure import measure, standard_observables
+from mdstudy.system.species import ATOMIC_MASS
 
 DENSITY, R_MAX, CUTOFF = 90.0, 1.2, 0.31  # 1/nm^3, nm, nm
 ATOMS = {

@@ -19,9 +19,9 @@ from statistics import median
 import numpy as np
 import openmm
 
-from mdstudy.mechanics import equip, load, place
-from mdstudy.platforms import Choice, choose
-from mdstudy.rundir import RunDir
+from mdstudy.run.mechanics import equip, load, place
+from mdstudy.run.platforms import Choice, choose
+from mdstudy.run.rundir import RunDir
 
 COULOMB = 138.935456  # kJ mol^-1 nm e^-2, as in OpenMM
 FACTORED = "A1*A2*x*x-B1*B2*x;x=1/r^6"

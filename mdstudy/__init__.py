@@ -1,7 +1,7 @@
 """mdstudy: molecular-dynamics studies of solvation structure in electrolytes.
 
 Importing the package imports nothing heavy: the run step
-(:mod:`mdstudy.simulate`) needs only openmm and numpy.
+(:mod:`mdstudy.run.simulate`) needs only openmm and numpy.
 """
 
 __version__ = "0.1.0"

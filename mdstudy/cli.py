@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 
 import mdstudy
-from mdstudy.errors import MdstudyError
+from mdstudy.base.errors import MdstudyError
 
 app = typer.Typer(
     name="mdstudy",
@@ -67,9 +67,9 @@ def _root(
 @app.command()
 def systems() -> None:
     """List the systems, studies and protocols that ship with mdstudy."""
-    from mdstudy.composition import list_systems, load_system
-    from mdstudy.protocol import list_protocols
-    from mdstudy.studyfile import list_studies, load_study
+    from mdstudy.study.studyfile import list_studies, load_study
+    from mdstudy.system.composition import list_systems, load_system
+    from mdstudy.system.protocol import list_protocols
 
     rows = []
     for name in list_systems():
@@ -89,8 +89,8 @@ def show(
     atoms: Atoms = 5000,
 ) -> None:
     """Show the composition of a system: molecules, fractions, molarity, mass, density, charge."""
-    from mdstudy.composition import load_system, resolve
-    from mdstudy.tables import composition_rows
+    from mdstudy.study.tables import composition_rows
+    from mdstudy.system.composition import load_system, resolve
 
     spec = load_system(system)
     composition = resolve(spec, variant, atoms)
@@ -114,7 +114,7 @@ def build(
     temperature: Annotated[float | None, typer.Option(help="kelvin; the system's if absent")] = None,
 ) -> None:
     """Build a box and its OpenMM System, ready to run."""
-    from mdstudy.build import build as build_box
+    from mdstudy.system.build import build as build_box
 
     with _bar(f"build {output}") as progress:
         made = build_box(
@@ -132,8 +132,8 @@ def run(
     profile: Annotated[str | None, typer.Option(help="change the protocol (only before anything was run)")] = None,
 ) -> None:
     """Simulate a built box; the same command again resumes or does nothing."""
-    from mdstudy.build import set_profile
-    from mdstudy.simulate import run as simulate
+    from mdstudy.run.simulate import run as simulate
+    from mdstudy.system.build import set_profile
 
     if profile is not None:
         set_profile(directory, profile)
@@ -145,8 +145,8 @@ def run(
 @app.command()
 def analyse(directories: Directories) -> None:
     """Measure all observables of finished runs in one pass each."""
-    from mdstudy.pipeline import analyse as analyse_run
-    from mdstudy.tables import estimate_table
+    from mdstudy.study.pipeline import analyse as analyse_run
+    from mdstudy.study.tables import estimate_table
 
     for directory in directories:
         with _bar(f"analyse {directory}") as progress:
@@ -157,8 +157,8 @@ def analyse(directories: Directories) -> None:
 @app.command()
 def compare(directories: Directories) -> None:
     """Set analysed runs side by side with each other and with the measured values."""
-    from mdstudy.pipeline import compare_runs
-    from mdstudy.tables import comparison_table
+    from mdstudy.study.pipeline import compare_runs
+    from mdstudy.study.tables import comparison_table
 
     _print_table(*comparison_table(compare_runs(directories)))
 
@@ -169,7 +169,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write")] = Path("report.html"),
 ) -> None:
     """Write one self-contained HTML report, with the same numbers as CSV and JSON beside it."""
-    from mdstudy.pipeline import report_runs
+    from mdstudy.study.pipeline import report_runs
 
     for path in report_runs(directories, output):
         console.print(f"wrote {path}", highlight=False)
@@ -184,7 +184,7 @@ def export(
     force_field: Annotated[str | None, typer.Option(help="force-field file of the run, if it is not shipped")] = None,
 ) -> None:
     """Write a run for another program: topology, coordinates and settings with the same potential."""
-    from mdstudy.export import export as export_run
+    from mdstudy.exchange.export import export as export_run
 
     for path in export_run(directory, to, output, state, force_field):
         console.print(f"wrote {path}", highlight=False)
@@ -198,7 +198,7 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="turns; medians are compared")] = 3,
 ) -> None:
     """Compare the speed of a run with a bare OpenMM loop, a script as users write it, and GROMACS where installed."""
-    from mdstudy.bench import bench as bench_run
+    from mdstudy.bench.speed import bench as bench_run
 
     with _bar(f"bench {directory}") as progress:
         found = bench_run(directory, platform, device, repeats=repeats, progress=progress)
@@ -219,7 +219,7 @@ def study(
     workers: Annotated[int, typer.Option(min=1, help="runs simulated at the same time, to fill a large GPU")] = 1,
 ) -> None:
     """Do a whole study: build, run, analyse, compare and report; again resumes."""
-    from mdstudy.pipeline import run_study
+    from mdstudy.study.pipeline import run_study
 
     with _bar("study") as progress:
         written = run_study(

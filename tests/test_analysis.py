@@ -9,7 +9,7 @@ import jupytext
 import pytest
 from nbclient import NotebookClient
 
-from mdstudy.report import read_results
+from mdstudy.study.report import read_results
 
 ANALYSIS = Path(__file__).resolve().parent.parent / "analysis"
 NOTEBOOKS = sorted(ANALYSIS.glob("*/notebook.py"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import itertools
 import re
 import subprocess
 import sys
@@ -14,44 +13,36 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN_STEP = "simulate"
+RUN_STEP = "run.simulate"
 EVERYWHERE = {"numpy"}  # arrays are what crosses every border
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the table says of one module, or of all that match a pattern such as ``observables.*``."""
+    """What DESIGN.md says of one module, or of all of a package (`*`) whose modules import none of each other."""
 
-    layer: int
+    package: str
     pattern: str
     third_party: frozenset[str]
 
     def covers(self, module: str) -> bool:
-        return fnmatch.fnmatchcase(module, self.pattern) or self.pattern == f"{module}.*"
+        return fnmatch.fnmatchcase(module, self.pattern)
 
 
-def read_table(text: str) -> list[Entry]:
-    """Entries of the table of DESIGN.md whose header starts with "layer".
-
-    In the last column, "a, b" holds for every module of the row; "a; -; b" names one set a module, in order.
-    """
-    lines = text.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("| layer "))
+def read_tables(text: str) -> list[Entry]:
+    """Entries of all tables of modules in DESIGN.md, in the order in which they import."""
     entries = []
-    for line in itertools.takewhile(lambda line: line.startswith("|"), lines[start + 2 :]):
-        layer, modules, _, packages = (cell.strip() for cell in line.strip("|").split("|"))
-        patterns = re.findall(r"`([\w.*]+)`", modules)
-        sets = [frozenset(re.findall(r"[A-Za-z][\w.]*", part)) for part in packages.split(";")]
-        if len(sets) == 1:
-            sets *= len(patterns)
-        assert len(sets) == len(patterns), (
-            f"DESIGN.md, layer {layer}: {len(patterns)} modules, {len(sets)} sets of packages"
-        )
-        entries += [Entry(int(layer), pattern, allowed) for pattern, allowed in zip(patterns, sets, strict=True)]
+    package = ""
+    for line in text.splitlines():
+        if heading := re.match(r"#+ (?:`(\w+)`|)", line):
+            package = heading[1] or ""
+        elif row := re.match(r"\| `([\w*]+)` \|[^|]*\|([^|]*)\|$", line):
+            pattern = f"{package}.{row[1]}" if package else row[1]
+            entries.append(Entry(package, pattern, frozenset(re.findall(r"[A-Za-z][\w.]*", row[2]))))
     return entries
 
 
-TABLE = read_table((ROOT / "DESIGN.md").read_text(encoding="utf-8"))
+TABLES = read_tables((ROOT / "DESIGN.md").read_text(encoding="utf-8"))
 
 
 def module_name(path: Path) -> str:
@@ -60,14 +51,21 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def has_code(path: Path) -> bool:
+    """Whether there is more in a module than its docstring."""
+    return len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
+
+
 SOURCES = {module_name(path): path for path in sorted((ROOT / "mdstudy").rglob("*.py"))}
-ROOT_MODULE = ""  # mdstudy/__init__.py: below all layers
-ENTRY = "__main__"  # python -m mdstudy: above all layers
-MODULES = [name for name in SOURCES if name not in (ROOT_MODULE, ENTRY)]
+PACKAGES = list(dict.fromkeys(entry.package for entry in TABLES if entry.package))
+ROOT_MODULE = ""  # mdstudy/__init__.py: below all packages
+ENTRY = "__main__"  # python -m mdstudy: above all
+FINDER = "observables"  # finds the modules of its own package by name
+MODULES = [name for name in SOURCES if name not in (ROOT_MODULE, ENTRY, *PACKAGES)]
 
 
 def entries_of(module: str) -> list[Entry]:
-    return [entry for entry in TABLE if entry.covers(module)]
+    return [entry for entry in TABLES if entry.covers(module)]
 
 
 def imports(source: str) -> set[str]:
@@ -101,32 +99,51 @@ def external(module: str) -> set[str]:
     return {name for name in imports_of(module) if name.split(".")[0] not in sys.stdlib_module_names | {"mdstudy"}}
 
 
-def breaches(module: str, imported: set[str], layer_of: dict[str, int]) -> list[str]:
-    """What `module` imports from its own layer, from one above or from outside the table."""
-    allowed = {other for other, layer in layer_of.items() if layer < layer_of[module]}
-    return [
-        f"{module} ({layer_of[module]}) imports {other} ({layer_of.get(other, 'not in the table')})"
-        for other in sorted(imported - allowed)
-    ]
+def breaches(module: str, imported: set[str], tables: list[Entry]) -> list[str]:
+    """What `module` imports that does not stand above it in the tables."""
 
+    def rank(name: str) -> int | None:
+        return next((place for place, entry in enumerate(tables) if entry.covers(name)), None)
 
-def layers() -> dict[str, int]:
-    return {module: entry.layer for module in MODULES for entry in entries_of(module)}
+    own = rank(module)
+    assert own is not None
+    found = []
+    for other in sorted(imported):
+        place = rank(other)
+        if place is None:
+            found.append(f"{module} imports {other}, which is in no table")
+        elif place >= own:
+            found.append(f"{module} imports {other}, which does not stand above it")
+    return found
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_stands_once_in_the_table(module: str) -> None:
-    assert len(entries_of(module)) == 1, f"mdstudy.{module} must stand once in the table of DESIGN.md"
+def test_every_module_stands_once_in_the_tables(module: str) -> None:
+    assert len(entries_of(module)) == 1, f"mdstudy.{module} must stand once in the tables of DESIGN.md"
 
 
-def test_every_entry_of_the_table_is_a_module() -> None:
-    absent = [entry.pattern for entry in TABLE if not any(entry.covers(module) for module in MODULES)]
+def test_every_entry_of_the_tables_is_a_module() -> None:
+    absent = [entry.pattern for entry in TABLES if not any(entry.covers(module) for module in MODULES)]
     assert absent == [], "DESIGN.md names modules that do not exist"
 
 
+def test_every_folder_is_a_package_of_the_tables() -> None:
+    folders = {path.parent.relative_to(ROOT / "mdstudy") for path in SOURCES.values()} - {Path()}
+    assert {str(folder) for folder in folders} == set(PACKAGES)
+    assert [name for name in PACKAGES if has_code(SOURCES[name])] == [FINDER], (
+        "code of a package has a module of its own"
+    )
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_lower_layers(module: str) -> None:
-    assert breaches(module, internal(module), layers()) == []
+def test_a_module_imports_only_what_stands_above_it(module: str) -> None:
+    assert breaches(module, internal(module) - {FINDER}, TABLES) == []
+
+
+def test_only_packages_below_the_observables_look_them_up() -> None:
+    below = ["", *PACKAGES[PACKAGES.index(FINDER) + 1 :]]
+    users = [module for module in MODULES if FINDER in internal(module)]
+    assert [module for module in users if module.rpartition(".")[0] not in below] == []
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -142,12 +159,11 @@ def test_the_root_package_imports_nothing_and_main_only_the_cli() -> None:
     assert external(ENTRY) == set()
 
 
-def test_the_run_step_needs_only_openmm_numpy_and_layers_0_and_1() -> None:
-    layer_of = layers()
+def test_the_run_step_needs_only_openmm_numpy_base_and_run() -> None:
     reached = {RUN_STEP}
     while more := {other for module in reached for other in internal(module)} - reached:
         reached |= more
-    assert {module: layer_of[module] for module in reached - {RUN_STEP} if layer_of[module] > 1} == {}
+    assert {module.split(".")[0] for module in reached} == {"base", "run"}
     assert {name.split(".")[0] for module in reached for name in external(module)} <= {"openmm", "numpy"}
 
 
@@ -168,33 +184,48 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 # The checks themselves must be able to fail.
 
 SAMPLE = """
-| layer | module | its one job | third party |
-|---|---|---|---|
-| 0 | `errors` | exceptions | - |
-| 2 | `spec`, `statistics` | recipes; error bars | pydantic; - |
-| 3 | `observables.*`, `species` | one file an observable; molecules | scipy, MDAnalysis.lib |
+### `base`: what every part stands on
+
+| module | its one job | third party |
+|---|---|---|
+| `errors` | exceptions | - |
+| `spec` | recipes | pydantic |
+
+### `observables`: from tallies to estimates
+
+| module | its one job | third party |
+|---|---|---|
+| `*` | one file an observable | scipy, MDAnalysis.lib |
+
+### top level
+
+| module | its one job | third party |
+|---|---|---|
+| `cli` | words typed | typer |
 """
 
 
-def test_the_table_is_read_whole() -> None:
-    both = frozenset({"scipy", "MDAnalysis.lib"})
-    assert read_table(SAMPLE) == [
-        Entry(0, "errors", frozenset()),
-        Entry(2, "spec", frozenset({"pydantic"})),
-        Entry(2, "statistics", frozenset()),
-        Entry(3, "observables.*", both),
-        Entry(3, "species", both),
+def test_the_tables_are_read_whole() -> None:
+    assert read_tables(SAMPLE) == [
+        Entry("base", "base.errors", frozenset()),
+        Entry("base", "base.spec", frozenset({"pydantic"})),
+        Entry("observables", "observables.*", frozenset({"scipy", "MDAnalysis.lib"})),
+        Entry("", "cli", frozenset({"typer"})),
     ]
 
 
 def test_upward_and_sideways_imports_are_breaches() -> None:
-    layer_of = {"errors": 0, "species": 3, "protocol": 3, "cli": 8}
-    assert breaches("species", {"errors"}, layer_of) == []
-    assert breaches("species", {"protocol", "cli"}, layer_of) == [
-        "species (3) imports cli (8)",
-        "species (3) imports protocol (3)",
+    tables = read_tables(SAMPLE)
+    assert breaches("base.spec", {"base.errors"}, tables) == []
+    assert breaches("cli", {"base.spec", "observables.rdf"}, tables) == []
+    assert breaches("observables.rdf", {"observables.shell", "cli"}, tables) == [
+        "observables.rdf imports cli, which does not stand above it",
+        "observables.rdf imports observables.shell, which does not stand above it",
     ]
-    assert breaches("species", {"stranger"}, layer_of) == ["species (3) imports stranger (not in the table)"]
+    assert breaches("base.errors", {"base.spec"}, tables) == [
+        "base.errors imports base.spec, which does not stand above it"
+    ]
+    assert breaches("base.spec", {"stranger"}, tables) == ["base.spec imports stranger, which is in no table"]
 
 
 def test_imports_hidden_in_functions_and_type_checking_are_seen() -> None:

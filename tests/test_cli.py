@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import mdstudy
 from mdstudy.cli import app
-from mdstudy.composition import list_systems
+from mdstudy.system.composition import list_systems
 
 BAD_SYSTEM = """
 title = "bad"

@@ -62,11 +62,11 @@ def test_an_installed_wheel_finds_its_data_from_anywhere(wheel: Path, tmp_path: 
     pip(["install", "--no-deps", "--no-index", "--target", str(target), str(wheel)])
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from mdstudy import library\n"
+        "from mdstudy.base import library\n"
         "print(library.data_dir('forcefields'))\n"
         "print(*library.names('forcefields', '.xml'))\n"
         "print(*library.names('systems', '.toml'))\n"
-        "from mdstudy.composition import load_system\n"
+        "from mdstudy.system.composition import load_system\n"
         "print(load_system('lhci').title)\n"
     )
     elsewhere = tmp_path / "elsewhere"

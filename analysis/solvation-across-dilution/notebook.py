@@ -8,13 +8,13 @@
 # %matplotlib inline
 from pathlib import Path
 
-from mdstudy.compare import compare
-from mdstudy.figures import conductivities, displacements, distributions, draw, shells
-from mdstudy.measured import load_measured
+from mdstudy.analysis.thermodynamics import QUANTITIES
 from mdstudy.observables import vocabulary
-from mdstudy.report import read_results
-from mdstudy.tables import comparison_table
-from mdstudy.thermodynamics import QUANTITIES
+from mdstudy.study.compare import compare
+from mdstudy.study.figures import conductivities, displacements, distributions, draw, shells
+from mdstudy.study.measured import load_measured
+from mdstudy.study.report import read_results
+from mdstudy.study.tables import comparison_table
 
 ROOT = next(p for p in [Path.cwd(), *Path.cwd().parents] if (p / "analysis").is_dir())
 runs = read_results(ROOT / "analysis" / "results" / "quick.json")

@@ -7,8 +7,8 @@ import inspect
 import pkgutil
 from typing import cast
 
-from mdstudy.frames import Observable
-from mdstudy.results import Quantity
+from mdstudy.analysis.frames import Observable
+from mdstudy.base.results import Quantity
 
 
 def recipes() -> dict[str, type[Observable]]:

@@ -11,11 +11,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Block, Sites, Sums, Tallied, Tally
-from mdstudy.neighbours import contacts
-from mdstudy.results import Curve, Measurement, Quantity
-from mdstudy.shells import FirstShell
-from mdstudy.statistics import jackknife
+from mdstudy.analysis.frames import Block, Sites, Sums, Tallied, Tally
+from mdstudy.analysis.neighbours import contacts
+from mdstudy.analysis.shells import FirstShell
+from mdstudy.base.results import Curve, Measurement, Quantity
+from mdstudy.base.statistics import jackknife
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class ShellAngles:
     A tetrahedral shell has its maximum at 109.5 degrees, an octahedral one at 90 and 180. The ion-donor-carrier angle
     (Li-O-S) tells whether the ion sits at a lone pair of the donor (near 120 degrees) or in line with the bond. Donors
     count within the first minimum of their radial distribution function (see
-    :class:`~mdstudy.shells.FirstShell`). Two donors of one chelating molecule count as any two. Conventions: Brehm et
-    al., J. Chem. Phys. 152, 164105 (2020), doi 10.1063/5.0005078. Errors: jackknife over blocks.
+    :class:`~mdstudy.analysis.shells.FirstShell`). Two donors of one chelating molecule count as any two. Conventions:
+    Brehm et al., J. Chem. Phys. 152, 164105 (2020), doi 10.1063/5.0005078. Errors: jackknife over blocks.
 
     Attributes
     ----------

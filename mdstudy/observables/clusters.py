@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from mdstudy.frames import Sites, Tallied, Tally
-from mdstudy.results import Curve, Measurement, Quantity
-from mdstudy.shells import FirstShell, Shells, Values
-from mdstudy.statistics import mean_and_error
+from mdstudy.analysis.frames import Sites, Tallied, Tally
+from mdstudy.analysis.shells import FirstShell, Shells, Values
+from mdstudy.base.results import Curve, Measurement, Quantity
+from mdstudy.base.statistics import mean_and_error
 
 DIRECTIONS = ("a", "b", "c")
 #: Ions whose clusters are found at once: bounds the memory.

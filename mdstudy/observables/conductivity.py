@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import LARGEST_ERROR, TOO_FEW, charges, collective_faults, collective_fit, diffusion_fits
-from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.units import BOLTZMANN_SI, DIFFUSION_TO_SI, ELEMENTARY_CHARGE
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import LARGEST_ERROR, TOO_FEW, charges, collective_faults, collective_fit, diffusion_fits
+from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
+from mdstudy.base.units import BOLTZMANN_SI, DIFFUSION_TO_SI, ELEMENTARY_CHARGE
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class EinsteinHelfand:
     is the same in every frame of reference, since the box is neutral. The Haven ratio is the Nernst-Einstein
     conductivity over this one (its inverse is called ionicity): 1 where ions move independently, above 1 where ions of
     opposite charge move together. z is the formal charge; a second estimate has the charges as the model scales them.
-    Errors are those of a single collective random walk with noise (:mod:`mdstudy.collective`): a trajectory holds few
-    independent samples of it. Fong et al., AIChE J. 66, e17091 (2020), doi 10.1002/aic.17091; Helfand, Phys. Rev. 119,
-    1 (1960), doi 10.1103/PhysRev.119.1.
+    Errors are those of a single collective random walk with noise (:mod:`mdstudy.analysis.collective`): a trajectory
+    holds few independent samples of it. Fong et al., AIChE J. 66, e17091 (2020), doi 10.1002/aic.17091; Helfand, Phys.
+    Rev. 119, 1 (1960), doi 10.1103/PhysRev.119.1.
 
     Attributes
     ----------

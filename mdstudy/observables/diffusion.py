@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.displacement import LONGEST
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import diffusion_fits, displacements, even_interval, verdict
-from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.units import DIFFUSION_TO_SI
+from mdstudy.analysis.displacement import LONGEST
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import diffusion_fits, displacements, even_interval, verdict
+from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
+from mdstudy.base.units import DIFFUSION_TO_SI
 
 _POINTS = 120  # of a curve
 
@@ -23,10 +23,10 @@ class SelfDiffusion:
     """Self-diffusion coefficients of all species from the centres of mass of their molecules.
 
     D = lim d/dt <|r(t) - r(0)|^2> / 6, the slope fitted by generalised least squares with the covariance of a random
-    walk (:mod:`mdstudy.displacement`). Displacements are relative to the centre of mass of the whole box (barycentric
-    frame), whose drift is removed once for all species together. Not corrected for the finite size of the box, in which
-    hydrodynamics makes D too small by 2.837297 kT / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004),
-    doi 10.1021/jp0477147). The error takes molecules as independent; only replicas show more.
+    walk (:mod:`mdstudy.analysis.displacement`). Displacements are relative to the centre of mass of the whole box
+    (barycentric frame), whose drift is removed once for all species together. Not corrected for the finite size of the
+    box, in which hydrodynamics makes D too small by 2.837297 kT / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 108,
+    15873 (2004), doi 10.1021/jp0477147). The error takes molecules as independent; only replicas show more.
     """
 
     name: ClassVar[str] = "self_diffusion"

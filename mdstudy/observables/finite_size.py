@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import diffusion_fits, verdict
-from mdstudy.results import Estimate, Measurement, Quantity
-from mdstudy.units import BOLTZMANN_SI, DIFFUSION_TO_SI
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import diffusion_fits, verdict
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import Estimate, Measurement, Quantity
+from mdstudy.base.units import BOLTZMANN_SI, DIFFUSION_TO_SI
 
 #: Of a cubic lattice of images: Duenweg and Kremer, J. Chem. Phys. 99, 6983 (1993), doi 10.1063/1.465445.
 CUBIC = 2.837297

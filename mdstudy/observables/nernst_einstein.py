@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import charges, diffusion_fits, verdict
-from mdstudy.results import Estimate, Measurement, Quantity
-from mdstudy.units import BOLTZMANN_SI, DIFFUSION_TO_SI, ELEMENTARY_CHARGE
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import charges, diffusion_fits, verdict
+from mdstudy.base.results import Estimate, Measurement, Quantity
+from mdstudy.base.units import BOLTZMANN_SI, DIFFUSION_TO_SI, ELEMENTARY_CHARGE
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdstudy.collective import CollectiveFit
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import LARGEST_ERROR, TOO_FEW, collective_faults, collective_fit, reference_frame
-from mdstudy.results import Estimate, Measurement, Quantity
-from mdstudy.units import AVOGADRO, BOLTZMANN_SI, DIFFUSION_TO_SI
+from mdstudy.analysis.collective import CollectiveFit
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import LARGEST_ERROR, TOO_FEW, collective_faults, collective_fit, reference_frame
+from mdstudy.base.results import Estimate, Measurement, Quantity
+from mdstudy.base.units import AVOGADRO, BOLTZMANN_SI, DIFFUSION_TO_SI
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.displacement import travel
-from mdstudy.frames import Centres, Sites, Sums, Tallied, Tally
-from mdstudy.pairs import PROMINENCE, PairHistogram, first_shell
-from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.shells import SENSITIVITY, species_of
-from mdstudy.statistics import halves_apart, jackknife
-from mdstudy.units import GAS_CONSTANT
-from mdstudy.verdicts import halves_differ, not_exchanged
+from mdstudy.analysis.displacement import travel
+from mdstudy.analysis.frames import Centres, Sites, Sums, Tallied, Tally
+from mdstudy.analysis.pairs import PROMINENCE, PairHistogram, first_shell
+from mdstudy.analysis.shells import SENSITIVITY, species_of
+from mdstudy.analysis.verdicts import halves_differ, not_exchanged
+from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
+from mdstudy.base.statistics import halves_apart, jackknife
+from mdstudy.base.units import GAS_CONSTANT
 
 
 @dataclass(frozen=True)

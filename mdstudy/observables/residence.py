@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.displacement import DiffusionFit
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.lifetimes import (
+from mdstudy.analysis.displacement import DiffusionFit
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.lifetimes import (
     CONFIDENCE,
     Residence,
     bound_states,
@@ -24,9 +24,9 @@ from mdstudy.lifetimes import (
     starts,
     survival_sums,
 )
-from mdstudy.mobility import LARGEST_ERROR, diffusion_fits, even_interval, verdict
-from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.shells import FirstShell, Shells, species_of
+from mdstudy.analysis.mobility import LARGEST_ERROR, diffusion_fits, even_interval, verdict
+from mdstudy.analysis.shells import FirstShell, Shells, species_of
+from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
 
 #: A molecule has left a shell when it is this far beyond the first minimum, nm.
 MARGIN = 0.08
@@ -37,9 +37,9 @@ _CHUNK = 2**22  # pairs times frames in memory
 class ResidenceTimes:
     """Residence times of the molecules of each species in the first shell of an ion.
 
-    Three, because they answer three questions (:mod:`mdstudy.lifetimes` has the estimator). *Stable states*: from
-    entering within the first minimum of g(r) until all donor atoms are :data:`MARGIN` beyond it; short excursions do
-    not count. This is the time that mechanisms of transport compare with. *Continuous*: the first absence in a frame
+    Three, because they answer three questions (:mod:`mdstudy.analysis.lifetimes` has the estimator). *Stable states*:
+    from entering within the first minimum of g(r) until all donor atoms are :data:`MARGIN` beyond it; short excursions
+    do not count. This is the time that mechanisms of transport compare with. *Continuous*: the first absence in a frame
     ends a contact; shorter, and shorter still the more often frames are stored. *Intermittent*: 1/e time of the
     correlation (<h(0)h(t)>/<h> - <h>)/(1 - <h>), h = 1 for a pair in contact, whatever happened in between (Luzar and
     Chandler, Phys. Rev. Lett. 76, 928 (1996), doi 10.1103/PhysRevLett.76.928): a molecule that comes back counts as one

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Sites, Tallied, Tally
-from mdstudy.results import Estimate, Measurement, Quantity
-from mdstudy.shells import FirstShell, Shells, Values
+from mdstudy.analysis.frames import Sites, Tallied, Tally
+from mdstudy.analysis.shells import FirstShell, Shells, Values
+from mdstudy.base.results import Estimate, Measurement, Quantity
 
 #: Shell compositions rarer than this are added up as "other".
 RAREST = 0.01

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Block, Series, Sites, Tallied, Tally
-from mdstudy.results import Measurement, Quantity
-from mdstudy.shells import FirstShell, Shells, Values, species_of
+from mdstudy.analysis.frames import Block, Series, Sites, Tallied, Tally
+from mdstudy.analysis.shells import FirstShell, Shells, Values, species_of
+from mdstudy.base.results import Measurement, Quantity
 
 #: Names by the number of cations that an anion touches; the last holds more, too.
 ANIONS = ("free", "CIP", "AGG", "AGG+")

@@ -12,10 +12,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Block, Sites, Sums, Tallied, Tally
-from mdstudy.results import Curve, Measurement, Quantity
-from mdstudy.scattering import elements_of, form_factors, scattering_lengths
-from mdstudy.statistics import jackknife
+from mdstudy.analysis.frames import Block, Sites, Sums, Tallied, Tally
+from mdstudy.analysis.scattering import elements_of, form_factors, scattering_lengths
+from mdstudy.base.results import Curve, Measurement, Quantity
+from mdstudy.base.statistics import jackknife
 
 #: Numbers in one product of phases: bounds the memory.
 _CHUNK = 500_000

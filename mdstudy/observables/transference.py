@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.collective import blocked
-from mdstudy.errors import TrajectoryError
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import TOO_FEW, charges, collective_faults, collective_fit, reference_frame
-from mdstudy.results import Estimate, Measurement, Quantity
+from mdstudy.analysis.collective import blocked
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import TOO_FEW, charges, collective_faults, collective_fit, reference_frame
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import Estimate, Measurement, Quantity
 
 #: A transference number is called converged when its standard error is at most this.
 LARGEST_ERROR = 0.1
@@ -30,9 +30,9 @@ class Transference:
 
     *Blocked*: the share of the initial current that is left in the steady state of a cell whose electrodes exchange one
     ion only, for a small voltage. All other species have then come to rest, t = z^2 S / sum_kl z_k z_l L_kl with S the
-    Schur complement of the coefficients (:func:`mdstudy.collective.blocked`). It is never negative, does not depend on
-    the frame of reference, and is what a Bruce-Vincent measurement gives when interfaces are corrected for; for a
-    binary salt it is 1/(1 + Ne) of Balsara and Newman, J. Electrochem. Soc. 162, A2720 (2015), doi
+    Schur complement of the coefficients (:func:`mdstudy.analysis.collective.blocked`). It is never negative, does not
+    depend on the frame of reference, and is what a Bruce-Vincent measurement gives when interfaces are corrected for;
+    for a binary salt it is 1/(1 + Ne) of Balsara and Newman, J. Electrochem. Soc. 162, A2720 (2015), doi
     10.1149/2.0651514jes. The derivation is in docs/dynamics.md. With few independent samples n it is too small by the
     share q/n, q being the number of blocked species less one: less than its error.
 

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.frames import Centres, Sites, Tallied, Tally
-from mdstudy.mobility import LARGEST_ERROR, LEAST_MSD, even_interval
-from mdstudy.results import Curve, Estimate, Measurement, Quantity
-from mdstudy.statistics import jackknife
+from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
+from mdstudy.analysis.mobility import LARGEST_ERROR, LEAST_MSD, even_interval
+from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
+from mdstudy.base.statistics import jackknife
 
 #: Lags of the non-Gaussian parameter, up to this share of the run.
 LONGEST, LAGS = 0.4, 30

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mdstudy.rundir import PART, RunDir
-from mdstudy.simulate import EXIT_TERMINATED
+from mdstudy.run.rundir import PART, RunDir
+from mdstudy.run.simulate import EXIT_TERMINATED
 from tests.faults.world import PLAN, World
 
 #: Runs the run step and kills it at file operation number N (0: counts them and prints their number).
@@ -24,7 +24,7 @@ AT_OPERATION = """
 import os, signal, sys
 from pathlib import Path
 limit, seen, files = int(sys.argv.pop(1)), 0, os.path.abspath(sys.argv[1])
-from mdstudy.simulate import main
+from mdstudy.run.simulate import main
 def hook(event, arguments):
     global seen
     if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir") and str(arguments[0]).startswith(files):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
-
-from mdstudy.plan import Plan, Production
-from mdstudy.rundir import RunDir, check, frame_times
 from tests.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
+
+from mdstudy.run.plan import Plan, Production
+from mdstudy.run.rundir import RunDir, check, frame_times
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: At constant pressure, so that log and trajectory can disagree about the box.
@@ -77,7 +77,7 @@ class World:
         run_dir: RunDir,
         before: Sequence[str] = (),
         python: str = sys.executable,
-        call: Sequence[str] = ("-m", "mdstudy.simulate"),
+        call: Sequence[str] = ("-m", "mdstudy.run.simulate"),
         preexec: Callable[[], None] | None = None,
     ) -> subprocess.Popen[str]:
         """Start the run step as a process of its own."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mdstudy.frames import Centres, Series, Sites, Tallied
-from mdstudy.species import ATOMIC_MASS
-from mdstudy.trajectory import Trajectory
+from mdstudy.analysis.frames import Centres, Series, Sites, Tallied
+from mdstudy.analysis.trajectory import Trajectory
+from mdstudy.system.species import ATOMIC_MASS
 
 Pass = tuple[Tallied, Sites]
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdstudy.measure import measure
 from mdstudy.observables.angles import ShellAngles
+from mdstudy.study.measure import measure
 
 RECIPE = ShellAngles("Li", ("FSI.O",), ("FSI.O",))
 TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.measure import measure
+from mdstudy.analysis.shells import Shells
+from mdstudy.base.results import find
 from mdstudy.observables import clusters
 from mdstudy.observables.clusters import Clusters, IonClusters
-from mdstudy.results import find
-from mdstudy.shells import Shells
+from mdstudy.study.measure import measure
 
 
 def graph(n_ions: int, n_anions: int, bonds: list[tuple[int, int, int, tuple[int, int, int]]], n_frames: int) -> Shells:

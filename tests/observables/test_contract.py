@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.frames import Observable, Series, Sums
-from mdstudy.measure import measure
+from mdstudy.analysis.frames import Observable, Series, Sums
+from mdstudy.analysis.trajectory import Trajectory
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import Measurement
+from mdstudy.base.units import RESULT_UNITS
 from mdstudy.observables import recipes, vocabulary
-from mdstudy.results import Measurement
-from mdstudy.trajectory import Trajectory
-from mdstudy.units import RESULT_UNITS
+from mdstudy.study.measure import measure
 
 #: What a recipe is asked about in the synthetic electrolyte, by the names of its fields.
 ARGUMENTS: dict[str, Any] = {

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.frames import Centres, Series, Tallied
+from mdstudy.analysis.frames import Centres, Series, Tallied
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import find
 from mdstudy.observables.diffusion import SelfDiffusion
-from mdstudy.results import find
 
 
 def test_diffusion_coefficient_of_a_random_walk_in_square_metres_a_second(pass_over, walk) -> None:

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from mdstudy.errors import TrajectoryError
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import find
 from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.observables.finite_size import InfiniteDiffusion, finite_size_shift
-from mdstudy.results import find
 
 
 def test_shift_worked_out_by_hand() -> None:

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.mobility import diffusion_fits
+from mdstudy.analysis.mobility import diffusion_fits
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import find
 from mdstudy.observables.nernst_einstein import NernstEinstein
-from mdstudy.results import find
 
 CHARGE = {"Li": 1, "Mg": 2, "FSI": -1, "TTE": 0}
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
+from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.onsager import OnsagerCoefficients
 
 CHARGE = {"Li": 1, "FSI": -1, "TTE": 0}

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.measure import measure
+from mdstudy.base.results import find
+from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.observables.rdf import RadialDistribution
-from mdstudy.results import find
-from mdstudy.units import GAS_CONSTANT
+from mdstudy.study.measure import measure
 
 
 def spread(rng: np.random.Generator, n_frames: int, n: int, edge: float) -> np.ndarray:

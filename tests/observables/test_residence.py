@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.frames import Sites
-from mdstudy.measure import measure
+from mdstudy.analysis.frames import Sites
+from mdstudy.analysis.trajectory import Trajectory
+from mdstudy.base.results import find
 from mdstudy.observables.residence import ResidenceTimes
-from mdstudy.results import find
-from mdstudy.trajectory import Trajectory
+from mdstudy.study.measure import measure
 
 #: Distances in nm: in contact, outside the first minimum but not gone, and gone.
 CONTACT, BETWEEN, GONE = 0.20, 0.31, 0.48

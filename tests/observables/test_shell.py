@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.measure import measure
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.results import find
 from mdstudy.observables.shell import SolvationShell
-from mdstudy.results import find
+from mdstudy.study.measure import measure
 
 ANION = ("O", "O")
 SHELL = SolvationShell("Li", ("FSI.O", "TTE.O"), ("FSI.O", "TTE.O"))

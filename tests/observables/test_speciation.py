@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.measure import measure
+from mdstudy.base.results import find
 from mdstudy.observables.speciation import Arms, Speciation
-from mdstudy.results import find
+from mdstudy.study.measure import measure
 
 RECIPE = Speciation("Li", ("TTE.O", "FSI.O"), ("TTE.O", "FSI.O"))
 #: An anion with two groups of two oxygens each: sulfur, then its oxygens; the groups are 0.3 nm apart.

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
-from mdstudy.measure import measure
+from mdstudy.analysis.scattering import form_factors, scattering_lengths
+from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.structure_factor import ScatteringAmplitudes, StructureFactor
-from mdstudy.scattering import form_factors, scattering_lengths
+from mdstudy.study.measure import measure
 
 CUBE = [3.0, 3.0, 3.0, 90.0, 90.0, 90.0]
 OBLIQUE = [3.0, 3.2, 3.4, 80.0, 75.0, 85.0]
@@ -49,7 +49,7 @@ def test_totals_are_the_partials_weighed(electrolyte) -> None:
     by_name = curves(found)
     names = np.unique([of.partition("-")[0] for kind, of in by_name if kind == "partial_structure_factor"])
     masses = electrolyte.sites.masses
-    from mdstudy.scattering import elements_of
+    from mdstudy.analysis.scattering import elements_of
 
     share = np.array([(elements_of(masses) == name).mean() for name in names])
     q = by_name["structure_factor_xray", "box"].x

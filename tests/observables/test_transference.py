@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.errors import TrajectoryError
+from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.transference import Transference
 
 CHARGE = {"Li": 1, "FSI": -1, "Pyr13": 1, "TTE": 0}

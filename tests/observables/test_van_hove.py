@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from mdstudy.base.results import find
 from mdstudy.observables.van_hove import SelfVanHove
-from mdstudy.results import find
 
 
 def curves(passed) -> dict[tuple[str, str], object]:

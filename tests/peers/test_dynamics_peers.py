@@ -12,8 +12,8 @@ import pytest
 from MDAnalysis.analysis.msd import EinsteinMSD
 from MDAnalysis.coordinates.memory import MemoryReader
 
-from mdstudy.displacement import fit_window, mean_squared_displacement
-from mdstudy.trajectory import from_universe
+from mdstudy.analysis.displacement import fit_window, mean_squared_displacement
+from mdstudy.analysis.trajectory import from_universe
 
 N, N_FRAMES, EDGE = 30, 200, 30.0  # angstrom, 1 ps a frame
 BOX = np.array([EDGE, EDGE, EDGE, 90.0, 90.0, 90.0], dtype=np.float32)

@@ -15,12 +15,12 @@ import pytest
 from MDAnalysis.analysis.rdf import InterRDF
 from numpy.typing import NDArray
 
-from mdstudy.frames import Block, Series, Sites, Sums
+from mdstudy.analysis.frames import Block, Series, Sites, Sums
+from mdstudy.analysis.pairs import PairHistogram
+from mdstudy.analysis.shells import Contacts, Shells
+from mdstudy.analysis.trajectory import from_universe
 from mdstudy.observables.clusters import Clusters
 from mdstudy.observables.shell import compositions
-from mdstudy.pairs import PairHistogram
-from mdstudy.shells import Contacts, Shells
-from mdstudy.trajectory import from_universe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of other programs are not ours
 

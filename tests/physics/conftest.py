@@ -12,7 +12,7 @@ from openmm import Vec3, app, unit
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from mdstudy.forcefield import ForceField, load_force_field
+from mdstudy.system.forcefield import ForceField, load_force_field
 
 SMILES = {
     "LI": "[Li+]",

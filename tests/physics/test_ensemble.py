@@ -18,12 +18,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from mdstudy.plan import Plan, Production, Stage
-from mdstudy.rundir import RunDir
-from mdstudy.simulate import run
-from mdstudy.stationarity import inefficiency
-from mdstudy.thermodynamics import read_log
-from mdstudy.units import GAS_CONSTANT
+from mdstudy.analysis.thermodynamics import read_log
+from mdstudy.base.stationarity import inefficiency
+from mdstudy.base.units import GAS_CONSTANT
+from mdstudy.run.plan import Plan, Production, Stage
+from mdstudy.run.rundir import RunDir
+from mdstudy.run.simulate import run
 
 pytestmark = pytest.mark.slow
 

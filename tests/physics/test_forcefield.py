@@ -13,9 +13,9 @@ from openmm import app
 from scipy.integrate import quad
 from scipy.special import erfc
 
-from mdstudy.forcefield import load_force_field
-from mdstudy.library import data_dir
-from mdstudy.parameterise import energy_terms, parameterise
+from mdstudy.base.library import data_dir
+from mdstudy.system.forcefield import load_force_field
+from mdstudy.system.parameterise import energy_terms, parameterise
 
 COULOMB = 138.935456  # kJ mol^-1 nm e^-2
 EDGE, CUTOFF, SWITCH = 2.5, 1.2, 1.1

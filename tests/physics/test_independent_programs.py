@@ -22,16 +22,16 @@ import pytest
 from numpy.typing import NDArray
 from openmm import app
 
-from mdstudy.build import templates
-from mdstudy.chemistry import Template
-from mdstudy.composition import list_systems, load_system, resolve
-from mdstudy.export import export
-from mdstudy.forcefield import load_force_field
-from mdstudy.library import data_dir, names
-from mdstudy.packing import pack, topology, write_structure
-from mdstudy.parameterise import parameterise
-from mdstudy.protocol import load_protocol
-from mdstudy.rundir import RunDir
+from mdstudy.base.library import data_dir, names
+from mdstudy.exchange.export import export
+from mdstudy.run.rundir import RunDir
+from mdstudy.system.build import templates
+from mdstudy.system.chemistry import Template
+from mdstudy.system.composition import list_systems, load_system, resolve
+from mdstudy.system.forcefield import load_force_field
+from mdstudy.system.packing import pack, topology, write_structure
+from mdstudy.system.parameterise import parameterise
+from mdstudy.system.protocol import load_protocol
 
 pytestmark = pytest.mark.slow
 

@@ -18,14 +18,14 @@ import openmm
 import pytest
 
 import mdstudy
-from mdstudy.parameterise import TERMS, energy_terms, parameterise
+from mdstudy.system.parameterise import TERMS, energy_terms, parameterise
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow]
 
 ON_OPENCL = """
 import json, os
 import numpy as np, openmm
-from mdstudy.parameterise import energy_terms
+from mdstudy.system.parameterise import energy_terms
 system = openmm.XmlSerializer.deserialize(open("system.xml").read())
 positions = np.load("positions.npy")
 precision = {"Precision": "mixed"}

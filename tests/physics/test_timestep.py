@@ -18,10 +18,10 @@ import openmm
 import openmm.app
 import pytest
 
-from mdstudy.mechanics import degrees_of_freedom, equip
-from mdstudy.parameterise import parameterise
-from mdstudy.simulate import CONSTRAINT_TOLERANCE
-from mdstudy.units import GAS_CONSTANT
+from mdstudy.base.units import GAS_CONSTANT
+from mdstudy.run.mechanics import degrees_of_freedom, equip
+from mdstudy.run.simulate import CONSTRAINT_TOLERANCE
+from mdstudy.system.parameterise import parameterise
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,1 @@
+"""From a trajectory to tallies: frames, distances, shells, displacements, lifetimes."""

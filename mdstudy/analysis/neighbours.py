@@ -1,0 +1,335 @@
+"""Pairs of atoms within a distance of each other, in periodic boxes: compiled, frames shared out over the cores.
+
+Few atoms at the centre (ions) are held against every atom around them. Where they are many and the box is wide, atoms
+are sorted into cells first (Allen and Tildesley, Computer Simulation of Liquids, 2nd ed., section 5.3.2, doi
+10.1093/oso/9780198803195.001.0001), and the work grows with the number of atoms, not with its square. Both ways find
+the same pairs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+IndexArray = NDArray[np.intp]
+Floats = NDArray[np.float32]
+Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Sorting into cells pays from this many atoms at the centre on ...
+LEAST_CENTRES = 16
+#: ... where the cells that must be looked at hold less than this share of the box.
+LARGEST_SHARE = 0.5
+#: Cells have half the range as their edge, not the whole, from this many atoms in a cube of the range on.
+CROWDED = 32.0
+
+
+def _compiled(function: Function) -> Function:
+    """Compile at first use, for this processor; what is compiled is kept on disk. Threads run it side by side."""
+    return cast(Function, numba.njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})(function))
+
+
+@_compiled
+def _distances(xyz: Floats, i: int, around: IndexArray, box: Floats, out: Floats) -> None:
+    """Squared distances from atom i to the nearest images of others; `box` has its vectors as rows."""
+    x0, y0, z0 = xyz[i, 0], xyz[i, 1], xyz[i, 2]
+    ax, by, cz = box[0, 0], box[1, 1], box[2, 2]
+    one = np.float32(1.0)
+    iax, iby, icz = one / ax, one / by, one / cz
+    if box[1, 0] == 0 and box[2, 0] == 0 and box[2, 1] == 0:
+        for k in range(len(around)):
+            j = around[k]
+            x, y, z = xyz[j, 0] - x0, xyz[j, 1] - y0, xyz[j, 2] - z0
+            x -= np.rint(x * iax) * ax
+            y -= np.rint(y * iby) * by
+            z -= np.rint(z * icz) * cz
+            out[k] = x * x + y * y + z * z
+    else:
+        for k in range(len(around)):
+            j = around[k]
+            x, y, z = xyz[j, 0] - x0, xyz[j, 1] - y0, xyz[j, 2] - z0
+            turns = np.rint(z * icz)
+            x, y, z = x - turns * box[2, 0], y - turns * box[2, 1], z - turns * cz
+            turns = np.rint(y * iby)
+            x, y = x - turns * box[1, 0], y - turns * by
+            x -= np.rint(x * iax) * ax
+            out[k] = x * x + y * y + z * z
+
+
+@_compiled
+def _image(xyz: Floats, i: int, j: int, box: Floats, out: NDArray[np.int16]) -> None:
+    """Box vectors to add to atom j to have it next to atom i."""
+    x, y, z = xyz[j, 0] - xyz[i, 0], xyz[j, 1] - xyz[i, 1], xyz[j, 2] - xyz[i, 2]
+    turns = np.rint(z / box[2, 2])
+    x, y = x - turns * box[2, 0], y - turns * box[2, 1]
+    out[2] = -turns
+    turns = np.rint(y / box[1, 1])
+    x -= turns * box[1, 0]
+    out[1] = -turns
+    out[0] = -np.rint(x / box[0, 0])
+
+
+@_compiled
+def _cell(xyz: Floats, i: int, box: Floats, shape: IndexArray, place: Floats) -> tuple[int, int, int]:
+    """Cell of an atom; its place inside the box goes to `place`."""
+    x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
+    turns = np.floor(z / box[2, 2])
+    x, y, z = x - turns * box[2, 0], y - turns * box[2, 1], z - turns * box[2, 2]
+    turns = np.floor((y - z / box[2, 2] * box[2, 1]) / box[1, 1])
+    x, y = x - turns * box[1, 0], y - turns * box[1, 1]
+    c = z / box[2, 2]
+    b = (y - c * box[2, 1]) / box[1, 1]
+    turns = np.floor((x - c * box[2, 0] - b * box[1, 0]) / box[0, 0])
+    x -= turns * box[0, 0]
+    a = (x - c * box[2, 0] - b * box[1, 0]) / box[0, 0]
+    place[0], place[1], place[2] = x, y, z
+    return (
+        min(max(int(a * shape[0]), 0), shape[0] - 1),
+        min(max(int(b * shape[1]), 0), shape[1] - 1),
+        min(max(int(c * shape[2]), 0), shape[2] - 1),
+    )
+
+
+@_compiled
+def _cells(box: Floats, n_around: int, n_centre: int, r_max: float, shape: IndexArray) -> int:
+    """Numbers of cells along each vector of the box, and how many to look at to each side; 0 where they do not pay."""
+    volume = float(box[0, 0]) * box[1, 1] * box[2, 2]
+    if n_centre < LEAST_CENTRES:
+        return 0
+    reach = 2 if n_around * r_max**3 / volume > CROWDED else 1
+    most = max(2 * reach + 1, int((4.0 * n_around) ** (1 / 3)) + 1)
+    for k in range(3):
+        u, v = box[(k + 1) % 3], box[(k + 2) % 3]
+        x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+        height = volume / np.sqrt(x * x + y * y + z * z)
+        shape[k] = min(int(height * 0.99999 / r_max * reach), most)
+        if shape[k] < 2 * reach + 1:
+            return 0
+    return reach if (2 * reach + 1) ** 3 < LARGEST_SHARE * shape[0] * shape[1] * shape[2] else 0
+
+
+@_compiled
+def _sort(
+    xyz: Floats, around: IndexArray, box: Floats, shape: IndexArray, places: Floats, order: IndexArray
+) -> IndexArray:
+    """Sort atoms into cells: their places inside the box and where they stand in `around`; gives where cells start."""
+    cell = np.empty(len(around), dtype=np.intp)
+    starts = np.zeros(shape[0] * shape[1] * shape[2] + 1, dtype=np.intp)
+    inside = np.empty((len(around), 3), dtype=np.float32)
+    for k in range(len(around)):
+        a, b, c = _cell(xyz, around[k], box, shape, inside[k])
+        cell[k] = (a * shape[1] + b) * shape[2] + c
+        starts[cell[k] + 1] += 1
+    for n in range(1, len(starts)):
+        starts[n] += starts[n - 1]
+    filled = starts.copy()
+    for k in range(len(around)):
+        slot = filled[cell[k]]
+        filled[cell[k]] += 1
+        order[slot] = k
+        places[0, slot], places[1, slot], places[2, slot] = inside[k, 0], inside[k, 1], inside[k, 2]
+    return starts
+
+
+@_compiled
+def _distances_in_cells(
+    xyz: Floats,
+    i: int,
+    box: Floats,
+    shape: IndexArray,
+    reach: int,
+    starts: IndexArray,
+    places: Floats,
+    order: IndexArray,
+    out: Floats,
+    which: IndexArray,
+) -> int:
+    """Squared distances from atom i to all atoms in the cells about it, who they are, and how many."""
+    place = np.empty(3, dtype=np.float32)
+    a, b, c = _cell(xyz, i, box, shape, place)
+    n = 0
+    for p in range(a - reach, a + reach + 1):
+        turn_a = -1 if p < 0 else (1 if p >= shape[0] else 0)
+        for q in range(b - reach, b + reach + 1):
+            turn_b = -1 if q < 0 else (1 if q >= shape[1] else 0)
+            row = ((p - turn_a * shape[0]) * shape[1] + q - turn_b * shape[1]) * shape[2]
+            for turn_c in range(-1, 2):
+                low = max(c - reach - turn_c * shape[2], 0)
+                high = min(c + reach - turn_c * shape[2], shape[2] - 1)
+                if low > high:
+                    continue
+                x0 = np.float32(place[0] - turn_a * box[0, 0] - turn_b * box[1, 0] - turn_c * box[2, 0])
+                y0 = np.float32(place[1] - turn_b * box[1, 1] - turn_c * box[2, 1])
+                z0 = np.float32(place[2] - turn_c * box[2, 2])
+                start, end = starts[row + low], starts[row + high + 1]
+                for k in range(end - start):
+                    x, y, z = places[0, start + k] - x0, places[1, start + k] - y0, places[2, start + k] - z0
+                    out[n + k] = x * x + y * y + z * z
+                    which[n + k] = order[start + k]
+                n += end - start
+    return n
+
+
+@_compiled
+def _histogram(
+    positions: Floats,
+    boxes: Floats,
+    centre: IndexArray,
+    around: IndexArray,
+    label: IndexArray,
+    molecule_of: IndexArray,
+    r_max: float,
+    counts: NDArray[np.int64],
+) -> None:
+    n_bins, m = counts.shape[1], len(around)
+    limit, scale = np.float32(r_max * r_max), np.float32(n_bins / r_max)
+    squares, which = np.empty(m, dtype=np.float32), np.arange(m)
+    places, order, shape = np.empty((3, m), dtype=np.float32), np.empty(m, dtype=np.intp), np.empty(3, dtype=np.intp)
+    for f in range(positions.shape[0]):
+        xyz, box = positions[f], boxes[f]
+        reach = _cells(box, m, len(centre), r_max, shape)
+        starts = _sort(xyz, around, box, shape, places, order) if reach else order
+        for i in centre:
+            if reach:
+                n = _distances_in_cells(xyz, i, box, shape, reach, starts, places, order, squares, which)
+            else:
+                n = m
+                _distances(xyz, i, around, box, squares)
+            for k in range(n):
+                if squares[k] < limit:
+                    b = which[k] if reach else k
+                    if molecule_of[i] != molecule_of[around[b]]:
+                        counts[label[b], min(int(np.sqrt(squares[k]) * scale), n_bins - 1)] += 1
+
+
+@_compiled
+def _contacts(
+    positions: Floats,
+    boxes: Floats,
+    centre: IndexArray,
+    around: IndexArray,
+    molecule_of: IndexArray,
+    r_max: float,
+    room: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], Floats, NDArray[np.int16]]:
+    """Contacts of all frames; the last count is negative if there was not room enough."""
+    m, limit = len(around), np.float32(r_max * r_max)
+    squares, which = np.empty(m, dtype=np.float32), np.arange(m)
+    places, order, shape = np.empty((3, m), dtype=np.float32), np.empty(m, dtype=np.intp), np.empty(3, dtype=np.intp)
+    counts = np.zeros(positions.shape[0], dtype=np.int64)
+    first, second = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+    distance, image = np.empty(room, dtype=np.float32), np.empty((room, 3), dtype=np.int16)
+    n = 0
+    for f in range(positions.shape[0]):
+        before, xyz, box = n, positions[f], boxes[f]
+        reach = _cells(box, m, len(centre), r_max, shape)
+        starts = _sort(xyz, around, box, shape, places, order) if reach else order
+        for a in range(len(centre)):
+            i, found = centre[a], m
+            if reach:
+                found = _distances_in_cells(xyz, i, box, shape, reach, starts, places, order, squares, which)
+            else:
+                _distances(xyz, i, around, box, squares)
+            for k in range(found):
+                if squares[k] < limit:
+                    b = which[k] if reach else k
+                    if molecule_of[i] != molecule_of[around[b]]:
+                        if n < room:
+                            first[n], second[n], distance[n] = a, b, np.sqrt(squares[k])
+                            _image(xyz, i, around[b], box, image[n])
+                        n += 1
+        counts[f] = n - before
+    if n > room:
+        counts[-1] = -n
+    kept = min(n, room)
+    return counts, first[:kept], second[:kept], distance[:kept], image[:kept]
+
+
+def _share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
+    """Run `work` on consecutive shares of the frames, one a core, and give the results in order."""
+    cores = min(len(os.sched_getaffinity(0)), n_frames)
+    cuts = [n_frames * k // cores for k in range(cores + 1)]
+    with ThreadPoolExecutor(cores) as pool:
+        return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
+
+
+def histogram(
+    positions: Floats,
+    boxes: Floats,
+    centre: IndexArray,
+    around: IndexArray,
+    label: IndexArray,
+    molecule_of: IndexArray,
+    r_max: float,
+    shape: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Count pairs of atoms of different molecules by distance.
+
+    Parameters
+    ----------
+    positions : (n_frames, n_atoms, 3) float32 array, nm
+    boxes : (n_frames, 3, 3) float32 array, nm
+        Of :func:`mdstudy.analysis.periodic.box_matrices`; no height below twice `r_max`.
+    centre, around : (n,), (m,) int arrays
+        Atoms.
+    label : (m,) int array
+        Which histogram each atom of `around` counts in.
+    molecule_of : (n_atoms,) int array
+    r_max : float
+        nm.
+    shape : (int, int)
+        Number of histograms and of bins.
+
+    Returns
+    -------
+    (n_histograms, n_bins) int array
+    """
+
+    def work(frames: slice) -> NDArray[np.int64]:
+        counts = np.zeros(shape, dtype=np.int64)
+        _histogram(positions[frames], boxes[frames], centre, around, label, molecule_of, r_max, counts)
+        return counts
+
+    return np.asarray(sum(_share_out(len(positions), work)))
+
+
+def contacts(
+    positions: Floats,
+    boxes: Floats,
+    centre: IndexArray,
+    around: IndexArray,
+    molecule_of: IndexArray,
+    r_max: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], Floats, NDArray[np.int16]]:
+    """List pairs of atoms of different molecules that are nearer than `r_max`; parameters of :func:`histogram`.
+
+    Returns
+    -------
+    count : (n_frames,) int array
+        Pairs of each frame, which follow each other in the other arrays.
+    first, second : (n_pairs,) int32 arrays
+        Places in `centre` and `around`.
+    distance : (n_pairs,) float32 array, nm
+    image : (n_pairs, 3) int16 array
+        Box vectors to add to the second atom to have it next to the first.
+    """
+
+    def work(frames: slice) -> tuple[NDArray[Any], ...]:
+        found = (positions[frames], boxes[frames], centre, around, molecule_of, r_max)
+        room = 16 * len(centre) * len(found[0])
+        listed = _contacts(*found, room)
+        if listed[0][-1] < 0:
+            listed = _contacts(*found, -int(listed[0][-1]))
+        return listed
+
+    count, first, second, distance, image = (
+        np.concatenate(parts) for parts in zip(*_share_out(len(positions), work), strict=True)
+    )
+    return count, first, second, distance, image

@@ -1,0 +1,164 @@
+"""Distances between two kinds of site: the tally, the distribution that it gives, and where its first shell ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from mdstudy.analysis.frames import Block, Sites, Sums, Tallied
+from mdstudy.analysis.neighbours import histogram
+from mdstudy.base.errors import TrajectoryError
+
+#: Width of the Gaussian that smooths g(r) before extrema are looked for, nm.
+SMOOTHING = 0.006
+#: A first peak rises at least this far above what surrounds it, in units of g.
+PROMINENCE = 0.3
+#: ... and this many standard errors of as many independent counts.
+NOISE = 4.0
+#: The first minimum is the middle of where g is within this share of the peak from its lowest value.
+FLAT = 0.01
+
+
+@dataclass(frozen=True)
+class PairHistogram:
+    """Tally: distances from the atoms of one site to those of others, in other molecules.
+
+    Attributes
+    ----------
+    reference : str
+        Site at the centre.
+    others : tuple of str
+        Sites around it.
+    r_max, width : float
+        Range and bin width, nm.
+    """
+
+    reference: str
+    others: tuple[str, ...]
+    r_max: float = 1.2
+    width: float = 0.004
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """(n_bins + 1,) float array, nm."""
+        return np.asarray(np.arange(round(self.r_max / self.width) + 1) * self.width, dtype=float)
+
+    @property
+    def middles(self) -> NDArray[np.float64]:
+        """(n_bins,) float array, nm."""
+        return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
+
+    def __call__(self, block: Block, sites: Sites) -> Sums:
+        """Count pairs by distance, and the pairs that an ideal gas of the same density would have a nm^3."""
+        half = float(block.boxes[:, :3].min()) / 2
+        if self.r_max > half:
+            raise TrajectoryError(
+                f"radial distribution up to {self.r_max} nm needs a box of {2 * self.r_max} nm; this has {2 * half:.2f}"
+            )
+        centre = sites.atoms(self.reference)
+        groups = [sites.atoms(name) for name in self.others]
+        label = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+        counts = histogram(
+            block.positions,
+            block.matrices,
+            centre,
+            np.concatenate(groups),
+            label,
+            sites.molecule_of,
+            self.r_max,
+            (len(groups), len(self.edges) - 1),
+        )
+        molecules = np.bincount(sites.molecule_of[centre], minlength=sites.n_molecules)
+        pairs = [len(centre) * len(g) - int(molecules[sites.molecule_of[g]].sum()) for g in groups]
+        return Sums(
+            block.n_frames,
+            {
+                "counts": counts.astype(float),
+                "density": np.array(pairs, dtype=float) * float(np.sum(1 / block.volumes)),
+            },
+        )
+
+    def distribution(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
+        """g(r) of each site around the reference.
+
+        Returns
+        -------
+        (n_others, n_bins) float array
+        """
+        ideal = self.ideal(parts)
+        counts = reduce(add, parts).arrays["counts"]
+        return np.asarray(np.divide(counts, ideal, out=np.zeros_like(ideal), where=ideal > 0))
+
+    def ideal(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
+        """Pairs that an ideal gas of the same density would have in each bin, (n_others, n_bins) float array."""
+        return np.asarray(reduce(add, parts).arrays["density"][:, None] * (4 / 3 * np.pi * np.diff(self.edges**3)))
+
+    def coordination(self, parts: Sequence[Sums], n_reference: int) -> NDArray[np.float64]:
+        """Running coordination number, at the outer edge of each bin.
+
+        Returns
+        -------
+        (n_others, n_bins) float array
+        """
+        total = reduce(add, parts)
+        return np.asarray(np.cumsum(total.arrays["counts"], axis=1) / (total.n_frames * n_reference))
+
+
+def first_shell(
+    r: NDArray[np.float64], g: NDArray[np.float64], ideal: NDArray[np.float64] | None = None
+) -> tuple[float, float, float]:
+    """First peak and first minimum of a radial distribution function.
+
+    g is smoothed by a Gaussian (:data:`SMOOTHING`). The first peak is the first maximum that stands out by
+    :data:`PROMINENCE` and, where the number of pairs is known, by :data:`NOISE` standard errors of independent counts;
+    the minimum is the middle of the flat bottom between it and the next such peak, so that it does not depend on the
+    noise of empty bins.
+
+    Parameters
+    ----------
+    r, g : (n,) float arrays
+        Middles of bins, nm, and the distribution.
+    ideal : (n,) float array, optional
+        Pairs that an ideal gas would have in each bin; without them noise is not looked at.
+
+    Returns
+    -------
+    peak, height, minimum : float
+        nm, 1, nm; NaN where there is no such peak.
+    """
+    width = SMOOTHING / (r[1] - r[0])
+    smooth = gaussian_filter1d(g, width)
+    peaks, found = find_peaks(smooth, prominence=PROMINENCE)
+    if ideal is not None:
+        # The variance of a Poisson count is its mean, and smoothing weights squares by a Gaussian that is narrower.
+        variance = np.divide(g, ideal, out=np.zeros_like(g), where=ideal > 0)
+        noise = np.sqrt(gaussian_filter1d(variance, width / math.sqrt(2)) / (2 * math.sqrt(math.pi) * width))
+        peaks = peaks[found["prominences"] > NOISE * noise[peaks]]
+    if len(peaks) == 0:
+        return math.nan, math.nan, math.nan
+    first = int(peaks[0])
+    end = int(peaks[1]) if len(peaks) > 1 else len(r)
+    valley = smooth[first:end]
+    lowest = int(np.argmin(valley))
+    flat = valley <= valley[lowest] + FLAT * smooth[first]
+    left = lowest - int(np.argmin(flat[lowest::-1])) + 1 if not flat[: lowest + 1].all() else 0
+    right = lowest + int(np.argmin(flat[lowest:])) - 1 if not flat[lowest:].all() else len(valley) - 1
+    return float(r[first]), float(smooth[first]), float((r[first + left] + r[first + right]) / 2)
+
+
+def first_minima(tally: PairHistogram, tallied: Tallied) -> Mapping[str, float]:
+    """First minimum of g(r) of each site around the reference, nm; NaN where there is no first shell."""
+
+    def find() -> dict[str, float]:
+        g, ideal = tally.distribution(tallied.sums(tally)), tally.ideal(tallied.sums(tally))
+        return {other: first_shell(tally.middles, g[k], ideal[k])[2] for k, other in enumerate(tally.others)}
+
+    return tallied.once(("first minima", tally), find)

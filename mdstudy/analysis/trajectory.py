@@ -1,0 +1,269 @@
+"""Frames from files: a run directory, or any MDAnalysis Universe, as blocks of arrays.
+
+Units are converted here (MDAnalysis has angstrom) and molecules are made whole, so that an observable sees the same
+thing whichever program made the trajectory.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import MDAnalysis
+import numpy as np
+from MDAnalysis.exceptions import NoDataError
+from MDAnalysis.lib.formats.libmdaxdr import XTCFile
+from MDAnalysis.lib.mdamath import triclinic_box
+from numpy.typing import NDArray
+
+from mdstudy.analysis.frames import Block, IndexArray, Sites
+from mdstudy.analysis.periodic import Tree, Unwrapper, box_matrices, molecule_centres
+from mdstudy.base.errors import RunError, TrajectoryError
+from mdstudy.run.rundir import RunDir, frame_times
+from mdstudy.system.species import Molecule, Polymer, all_species
+
+#: Numbers in the positions of one block (float32): bounds the memory of a pass.
+BLOCK_SIZE = 6_000_000
+
+RawFrame = tuple[float, NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Who is who, and frames in order of time.
+
+    Attributes
+    ----------
+    sites : Sites
+    n_frames : int
+    read : callable
+        Gives an iterator over frames from a start to an end: time (ps), positions (nm), box (nm and degrees).
+    tree : Tree or None
+        Bonds along which molecules are made whole; None where they are whole already.
+    source : str
+        What it was read from.
+    """
+
+    sites: Sites
+    n_frames: int
+    read: Callable[[], Iterator[RawFrame]]
+    tree: Tree | None
+    source: str
+
+    def blocks(self, n_blocks: int) -> Iterator[tuple[int, Block]]:
+        """Frames in consecutive blocks, one at a time in memory.
+
+        The trajectory is cut into `n_blocks` parts that differ by one frame at most; a part that is too large for
+        memory comes in pieces.
+
+        Parameters
+        ----------
+        n_blocks : int
+
+        Yields
+        ------
+        part : int
+            Number of the part, from 0.
+        block : Block
+
+        Raises
+        ------
+        TrajectoryError
+            No box, positions that are not numbers, another number of atoms than the topology has, or fewer frames than
+            there should be.
+        """
+        unwrap = Unwrapper(self.sites.molecule_masses)
+        most = max(1, BLOCK_SIZE // (3 * self.sites.n_atoms))
+        frames = self.read()
+        done = 0
+        for part in range(n_blocks):
+            left = self.n_frames * (part + 1) // n_blocks - self.n_frames * part // n_blocks
+            while left:
+                count = min(left, most)
+                left -= count
+                yield part, self._block(self._take(frames, done, count), unwrap)
+                done += count
+
+    def _take(self, frames: Iterator[RawFrame], done: int, count: int) -> list[RawFrame]:
+        taken: list[RawFrame] = []
+        reason = "is the file truncated?"
+        try:
+            taken.extend(islice(frames, count))
+        except OSError as error:  # EOFError of a reader is one of MDAnalysis's OSErrors
+            reason = f"{error}; {reason}"
+        if len(taken) < count:
+            raise TrajectoryError(
+                f"{self.source}: only {done + len(taken)} of {self.n_frames} frames can be read: {reason}"
+            )
+        for time, xyz, _ in taken:
+            if len(xyz) != self.sites.n_atoms:
+                raise TrajectoryError(
+                    f"{self.source}: the frame at {time:g} ps has {len(xyz)} atoms, the topology {self.sites.n_atoms}"
+                )
+        return taken
+
+    def _block(self, frames: list[RawFrame], unwrap: Unwrapper) -> Block:
+        times = np.array([time for time, _, _ in frames], dtype=float)
+        positions = np.stack([xyz for _, xyz, _ in frames])
+        boxes = np.stack([box for _, _, box in frames])
+        for fault, what in (
+            (~np.isfinite(positions).all(axis=(1, 2)), "positions that are not numbers"),
+            (~np.isfinite(boxes).all(axis=1) | (boxes[:, :3] <= 0).any(axis=1), "no periodic box"),
+        ):
+            if fault.any():
+                raise TrajectoryError(f"{self.source}: the frame at {times[int(np.argmax(fault))]:g} ps has {what}")
+        matrices = box_matrices(boxes)
+        if self.tree is not None:
+            positions = self.tree.make_whole(positions, matrices)
+        centres = molecule_centres(positions, self.sites.molecule_of, self.sites.masses)
+        return Block(times, positions, unwrap(centres, matrices), boxes)
+
+
+def open_run(directory: str | Path) -> Trajectory:
+    """Production trajectory of a run directory, as far as it is finished.
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or no finished segment.
+    TrajectoryError
+        Frames are missing, repeated or not evenly spaced.
+    """
+    run = RunDir(Path(directory))
+    files = run.frame_files()
+    if not run.spec.is_file():
+        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
+    if not files:
+        raise RunError(f"{run.path}: no frames yet ({run.status()}); run it with `mdstudy run {run.path}`")
+    steps = np.concatenate([frame_times(file)[0] for file in files])
+    if len(steps) == 0 or (len(steps) > 1 and np.ptp(np.diff(steps)) != 0) or steps[0] <= 0:
+        raise TrajectoryError(f"{run.path}: frames are missing, repeated or not evenly spaced")
+    scale = float(json.loads(run.spec.read_text(encoding="utf-8"))["charge_scale"])
+    sites = find_sites(_topology(run), charge_scale=scale)
+
+    def read() -> Iterator[RawFrame]:
+        for file in files:
+            with XTCFile(str(file)) as stream:
+                for frame in stream:
+                    box = triclinic_box(*frame.box).astype(np.float32)
+                    yield float(frame.time), np.asarray(frame.x, dtype=np.float32), box
+
+    return Trajectory(sites, len(steps), read, None, str(run.path))
+
+
+def from_universe(
+    universe: MDAnalysis.Universe,
+    groups: Mapping[str, str] | None = None,
+    charge_scale: float = float("nan"),
+    charges: Mapping[str, int] | None = None,
+) -> Trajectory:
+    """Trajectory of an MDAnalysis Universe; atoms may be wrapped.
+
+    Parameters
+    ----------
+    universe : MDAnalysis.Universe
+        With masses (or elements to guess them from) and residue names; bonds join atoms into molecules, without them
+        a residue counts as one.
+    groups : mapping of str to str, optional
+        Further sites, name to MDAnalysis selection, such as ``{"Li": "name LI+", "FSI.O": "resname NFS and name O*"}``.
+        The part before the first dot is the species; a site without a dot stands for all atoms of its species.
+    charge_scale : float
+        Factor by which the model scales ionic charges, if known.
+    charges : mapping of str to int, optional
+        Formal charge of one molecule of species that ``systems/molecules`` does not know, such as ``{"PF6": -1}``.
+
+    Raises
+    ------
+    TrajectoryError
+        A selection without atoms, no masses, or no molecule that a centre can be given.
+    """
+    sites = find_sites(universe, groups, charge_scale, charges)
+    bonds = _bonds(universe)
+    tree = Tree.from_bonds(sites.n_atoms, bonds, sites.molecule_of)
+
+    def read() -> Iterator[RawFrame]:
+        for frame in universe.trajectory:
+            box = frame.dimensions if frame.dimensions is not None else np.zeros(6)
+            scaled = np.concatenate([np.asarray(box[:3]) / 10, box[3:]]).astype(np.float32)
+            yield float(frame.time), frame.positions / 10, scaled
+
+    return Trajectory(sites, len(universe.trajectory), read, tree, str(universe.trajectory.filename))
+
+
+def find_sites(
+    universe: MDAnalysis.Universe,
+    groups: Mapping[str, str] | None = None,
+    charge_scale: float = float("nan"),
+    charges: Mapping[str, int] | None = None,
+) -> Sites:
+    """Who is who, by residue and atom names as in ``systems/molecules`` and by selections.
+
+    Molecules of residues that no file names become a species of the residue's name, without a formal charge unless it
+    is given.
+    """
+    atoms = universe.atoms
+    molecule_of = _molecules(universe)
+    first = np.unique(molecule_of, return_index=True)[1]
+    names = np.asarray(atoms.names, dtype=str) if hasattr(atoms, "names") else np.full(len(atoms), "")
+    residues = np.asarray(atoms.resnames, dtype=str) if hasattr(atoms, "resnames") else np.full(len(atoms), "")
+    structures = {name: s for name, s in all_species().items() if isinstance(s, Molecule | Polymer)}
+    known = {residue: name for name, structure in structures.items() for residue in structure.residues}
+    species_of = np.array([known.get(residue, residue) for residue in residues[first]], dtype=object)
+    found: dict[str, IndexArray] = {}
+    for name in dict.fromkeys(species_of):
+        of = species_of == name
+        mine = of[molecule_of]
+        found[name] = np.flatnonzero(mine)
+        if name in structures:
+            for site, members in structures[name].sites.items():
+                found[f"{name}.{site}"] = np.flatnonzero(mine & np.isin(names, members))
+    for site, selection in (groups or {}).items():
+        picked = universe.select_atoms(selection).indices
+        if len(picked) == 0:
+            raise TrajectoryError(f'"{site}": the selection "{selection}" has no atoms')
+        found[site] = np.asarray(picked, dtype=np.intp)
+        species_of[np.unique(molecule_of[picked])] = site.partition(".")[0]
+    species = {str(name): np.flatnonzero(species_of == name) for name in dict.fromkeys(species_of)}
+    charge = {name: structure.charge for name, structure in structures.items()} | dict(charges or {})
+    charge = {name: z for name, z in charge.items() if name in species}
+    if unknown := [name for name in charges or {} if name not in species]:
+        raise TrajectoryError(f"charge of {', '.join(unknown)}: no such species; there are {', '.join(species)}")
+    return Sites(found, molecule_of, species, _masses(universe), charge, charge_scale)
+
+
+def _topology(run: RunDir) -> MDAnalysis.Universe:
+    with warnings.catch_warnings():
+        # A PDB file has no charges, and Debye-Waller factors nobody needs; MDAnalysis says so each time.
+        warnings.simplefilter("ignore", UserWarning)
+        return MDAnalysis.Universe(str(run.box / "start.pdb"), topology_format="PDB", format="PDB")
+
+
+def _bonds(universe: Any) -> NDArray[np.intp]:
+    try:
+        return np.asarray(universe.bonds.indices, dtype=np.intp).reshape(-1, 2)
+    except (NoDataError, AttributeError):
+        return np.empty((0, 2), dtype=np.intp)
+
+
+def _molecules(universe: Any) -> IndexArray:
+    owner = universe.atoms.fragindices if len(_bonds(universe)) else universe.atoms.resindices
+    return np.unique(np.asarray(owner), return_inverse=True)[1].astype(np.intp)
+
+
+def _masses(universe: Any) -> NDArray[np.float64]:
+    try:
+        masses = np.asarray(universe.atoms.masses, dtype=float)
+    except NoDataError as error:
+        raise TrajectoryError("the topology has no masses: centres of mass cannot be found") from error
+    if not (masses > 0).all():
+        atom = universe.atoms[int(np.argmin(masses > 0))]
+        raise TrajectoryError(
+            f"atom {atom.index} ({atom.name}) has no mass: centres of mass cannot be found; "
+            'give masses with universe.add_TopologyAttr("masses", ...)'
+        )
+    return masses

@@ -1,0 +1,72 @@
+"""When an average over a run may be believed: neighbours have exchanged, and the halves of the run agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdstudy.base.results import Estimate
+from mdstudy.base.statistics import drift_z, mean_and_error
+
+#: Neighbours count as exchanged when both species have moved this far, root mean square, in half the run, nm.
+TRAVEL = 1.0
+#: Largest difference between the halves of a run, in standard errors, that still counts as none.
+HALVES = 2.5
+
+
+def not_exchanged(who: str, moved: float) -> tuple[str, ...]:
+    """Fault of a run in which molecules have not moved far enough to meet others; empty where they have.
+
+    Parameters
+    ----------
+    who : str
+        The slowest of those that must move.
+    moved : float
+        Of :func:`mdstudy.analysis.displacement.travel`, nm.
+    """
+    return () if moved >= TRAVEL else (f"{who} moved {moved:.2f} nm in half the run: neighbours have not exchanged",)
+
+
+def halves_differ(apart: float) -> tuple[str, ...]:
+    """Fault of a run whose halves do not agree; empty where they do.
+
+    Parameters
+    ----------
+    apart : float
+        Difference of the halves in standard errors; NaN where these are not known.
+    """
+    if apart < HALVES:
+        return ()
+    return (
+        ("too short to compare its halves",)
+        if np.isnan(apart)
+        else (f"halves of the run differ by {apart:.1f} standard errors",)
+    )
+
+
+def frame_average(
+    quantity: str, of: str, values: NDArray[np.float64], method: str, faults: Sequence[str] = (), remark: str = ""
+) -> Estimate:
+    """Mean over frames of a number without unit, with the error s sqrt(g/n) and a verdict.
+
+    A number that is the same in all frames has an error that is not known, and is not converged: what did not happen
+    during a run need not be impossible.
+
+    Parameters
+    ----------
+    quantity, of, method : str
+    values : (n_frames,) float array
+    faults : sequence of str
+        Why it cannot be converged, if anything is known.
+    remark : str
+        What a reader must know besides.
+    """
+    mean, error, n = mean_and_error(values)
+    if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        error, reasons = float("nan"), [*faults, f"the same in all {len(values)} frames"]
+    else:
+        reasons = [*faults, *halves_differ(abs(drift_z(values)))]
+    note = "; ".join([remark, *reasons] if remark else reasons)
+    return Estimate(quantity, of, mean, error, "1", method, n, not reasons, note)

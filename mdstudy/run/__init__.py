@@ -1,0 +1,1 @@
+"""The run engine: plans, run directories, the run step and several of them at once."""

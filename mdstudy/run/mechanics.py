@@ -1,0 +1,237 @@
+"""What every stage needs of OpenMM: thermostat and barostat, placing atoms, writing logs and frames."""
+
+from __future__ import annotations
+
+import copy
+import csv
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import app, unit
+
+from mdstudy.base.errors import RunError, SimulationError
+from mdstudy.base.units import DALTON, GAS_CONSTANT
+from mdstudy.run.diagnosis import Describe, name_worst, require_finite
+
+#: Columns of ``state.csv``.
+COLUMNS = (
+    "step",
+    "time_ps",
+    "potential_kJ_per_mol",
+    "kinetic_kJ_per_mol",
+    "total_kJ_per_mol",
+    "temperature_K",
+    "volume_nm3",
+    "density_g_per_cm3",
+)
+TOO_HOT = 1e4  # K; kinetic temperature that says that a simulation has exploded
+_DALTON_PER_NM3 = DALTON * 1e3 / 1e-21  # in g/cm^3
+
+
+def degrees_of_freedom(system: openmm.System) -> int:
+    """Three a massive particle, less constraints, less three if the centre of mass is held."""
+    massive = masses(system) > 0
+    pairs = (system.getConstraintParameters(i)[:2] for i in range(system.getNumConstraints()))
+    held = sum(massive[i] or massive[j] for i, j in pairs)
+    remover = any(isinstance(force, openmm.CMMotionRemover) for force in system.getForces())
+    return int(3 * massive.sum() - held - 3 * remover)
+
+
+def masses(system: openmm.System) -> NDArray[np.float64]:
+    """Mass of each particle, Da."""
+    return np.array([system.getParticleMass(i)._value for i in range(system.getNumParticles())])
+
+
+def molecule_of(context: openmm.Context) -> NDArray[np.int64]:
+    """Index of the molecule of each atom; molecules are what bonds and constraints hold together."""
+    owner = np.empty(context.getSystem().getNumParticles(), dtype=np.int64)
+    for number, atoms in enumerate(context.getMolecules()):
+        owner[list(atoms)] = number
+    return owner
+
+
+def scale_centres(positions: NDArray[np.float64], owner: NDArray[np.int64], factor: float) -> NDArray[np.float64]:
+    """Scale the centres of molecules about the origin and move each molecule rigidly with its centre.
+
+    Parameters
+    ----------
+    positions : (n, 3) float array
+        Molecules whole, nm.
+    owner : (n,) int array
+        Molecule of each atom.
+    factor : float
+        Ratio of new to old edge.
+    """
+    counts = np.bincount(owner)
+    centres = np.stack([np.bincount(owner, weights=positions[:, k]) / counts for k in range(3)], axis=1)
+    return np.asarray(positions + (factor - 1) * centres[owner])
+
+
+def mean_volume(log: Path) -> float:
+    """Mean volume in nm^3 over the second half of a ``state.csv``."""
+    with log.open(encoding="utf-8", newline="") as file:
+        volumes = [float(row["volume_nm3"]) for row in csv.DictReader(file)]
+    if not volumes:
+        raise RunError(f"{log}: the log has no rows")
+    return float(np.mean(volumes[len(volumes) // 2 :]))
+
+
+def place(context: openmm.Context, state: openmm.State, volume: float | None = None) -> None:
+    """Set box and positions from a state, scaled to `volume` (nm^3) if one is given."""
+    vectors = state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer)
+    positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    if volume is not None:
+        factor = (volume / abs(np.linalg.det(vectors))) ** (1 / 3)
+        positions = scale_centres(positions, molecule_of(context), factor)
+        vectors = vectors * factor
+    context.setPeriodicBoxVectors(*(openmm.Vec3(*row) for row in vectors))
+    context.setPositions(positions)
+
+
+def equip(
+    system: openmm.System, barostat: openmm.MonteCarloBarostat | None = None, drift_interval: int = 0
+) -> openmm.System:
+    """Copy a System and add a barostat and the removal of the motion of the centre of mass.
+
+    Parameters
+    ----------
+    system : openmm.System
+        Without thermostat, barostat and removal of drift.
+    barostat : openmm.MonteCarloBarostat, optional
+    drift_interval : int
+        Steps between removals; 0: none.
+
+    Raises
+    ------
+    RunError
+        The System has one of them already.
+    """
+    ours = (openmm.MonteCarloBarostat, openmm.CMMotionRemover, openmm.AndersenThermostat)
+    if found := [type(force).__name__ for force in system.getForces() if isinstance(force, ours)]:
+        raise RunError(f"box/system.xml: holds a {found[0]}; thermostat, barostat and drift belong to the plan")
+    equipped = copy.deepcopy(system)
+    if barostat is not None:
+        equipped.addForce(barostat)
+    if drift_interval:
+        equipped.addForce(openmm.CMMotionRemover(drift_interval))
+    return equipped
+
+
+def load(path: Path) -> Any:
+    """Read an OpenMM object from its XML.
+
+    Raises
+    ------
+    RunError
+        It cannot be read.
+    """
+    try:
+        return openmm.XmlSerializer.deserialize(path.read_text(encoding="utf-8"))
+    except (openmm.OpenMMException, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
+
+
+def relax(context: openmm.Context, iterations: int, describe: Describe) -> openmm.State:
+    """Minimise the energy, and return where that leads.
+
+    Parameters
+    ----------
+    context : openmm.Context
+        With positions.
+    iterations : int
+        At most; 0: until it converges.
+    describe : callable
+        Words for an atom, see :func:`mdstudy.run.diagnosis.name_worst`.
+
+    Raises
+    ------
+    SimulationError
+        The result is not a number; names the atoms.
+    """
+    start = context.getState(getPositions=True)
+    try:
+        openmm.LocalEnergyMinimizer.minimize(context, maxIterations=iterations)
+        end = context.getState(getPositions=True, getVelocities=True, getEnergy=True)
+        require_finite(end)
+    except (openmm.OpenMMException, FloatingPointError) as error:
+        what = str(error).strip().splitlines()[0]
+        raise SimulationError(f"minimisation failed ({what}); {name_worst(context, start, describe)}") from error
+    return end
+
+
+class Log:
+    """Writes rows of ``state.csv``.
+
+    Parameters
+    ----------
+    file : text file
+        Open for writing.
+    system : openmm.System
+        With all its forces; gives masses and degrees of freedom.
+    timestep : float
+        ps; 0 where there is no time.
+
+    Attributes
+    ----------
+    potentials, densities : list of float
+        What was written so far, kJ/mol and g/cm^3.
+    """
+
+    def __init__(self, file: TextIO, system: openmm.System, timestep: float) -> None:
+        self.file, self.timestep = file, timestep
+        self.freedom, self.mass = degrees_of_freedom(system), masses(system).sum()
+        self.potentials: list[float] = []
+        self.densities: list[float] = []
+        file.write(",".join(COLUMNS) + "\n")
+
+    def write(self, state: openmm.State, step: int) -> None:
+        """Add a row.
+
+        Raises
+        ------
+        FloatingPointError
+            The kinetic energy is beyond any liquid (:data:`TOO_HOT`).
+        """
+        potential, kinetic = state.getPotentialEnergy()._value, state.getKineticEnergy()._value
+        volume = state.getPeriodicBoxVolume()._value
+        temperature = 2 * kinetic / (self.freedom * GAS_CONSTANT)
+        if temperature > TOO_HOT:
+            raise FloatingPointError(f"temperature {temperature:.3g} K")
+        density = self.mass / volume * _DALTON_PER_NM3
+        self.potentials.append(potential)
+        self.densities.append(density)
+        row = (potential, kinetic, potential + kinetic, temperature, volume, density)
+        time = round(step * self.timestep, 9)
+        self.file.write(f"{step},{time!r}," + ",".join(f"{value:.9g}" for value in row) + "\n")
+
+
+class Frames:
+    """Writes ``frames.xtc``, positions as integrated (not wrapped).
+
+    Parameters
+    ----------
+    file : Path
+        To be made.
+    system : openmm.System
+        Gives the number of atoms.
+    timestep : float
+        ps.
+    first, interval : int
+        Step of the first frame and steps between frames.
+    """
+
+    def __init__(self, file: Path, system: openmm.System, timestep: float, first: int, interval: int) -> None:
+        topology = app.Topology()  # the writer takes from it the number of atoms and that there is a box
+        residue = topology.addResidue("BOX", topology.addChain())
+        for _ in range(system.getNumParticles()):
+            topology.addAtom("X", None, residue)
+        topology.setPeriodicBoxVectors(system.getDefaultPeriodicBoxVectors())
+        self._file = app.XTCFile(str(file), topology, timestep, first, interval)
+
+    def write(self, state: openmm.State) -> None:
+        """Add a frame."""
+        positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+        self._file.writeModel(positions, periodicBoxVectors=state.getPeriodicBoxVectors())

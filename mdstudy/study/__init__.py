@@ -1,0 +1,1 @@
+"""Several runs as one answer: studies, measured values, comparison, tables, figures, the report."""

@@ -1,0 +1,321 @@
+"""Simulated beside simulated, and beside measured: replicas pooled, ratios, differences in standard errors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from mdstudy.base.errors import MdstudyError
+from mdstudy.base.results import Curve, Estimate, curves_from_json, curves_to_json, find
+from mdstudy.study.measured import MeasuredValue
+from mdstudy.system.composition import Composition
+
+#: What a simulated quantity may be set beside, other than the measured one of its own name, and what differs.
+BESIDE = {
+    "conductivity_nernst_einstein": (
+        "ionic_conductivity",
+        "measured conductivity; Nernst-Einstein leaves out ion pairing",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One analysed run: what it was and what it gave.
+
+    Attributes
+    ----------
+    name : str
+        Name of the run directory.
+    system : str
+        Name of the system file.
+    composition : Composition
+    title, note : str
+        Of the system, and of the protocol.
+    temperature : float
+        K.
+    force_field : str
+    charge_scale : float
+    length : str
+        Time and frames of production, in words.
+    estimates : tuple of Estimate
+    curves : tuple of Curve
+    provenance : dict of str to str
+        Seed, hash, commit, versions, platform.
+    """
+
+    name: str
+    system: str
+    composition: Composition
+    title: str
+    note: str
+    temperature: float
+    force_field: str
+    charge_scale: float
+    length: str
+    estimates: tuple[Estimate, ...]
+    curves: tuple[Curve, ...]
+    provenance: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; numbers that are not known become None."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {
+            "composition": self.composition.to_dict(),
+            "estimates": [_without_nan(asdict(estimate)) for estimate in self.estimates],
+            "curves": json.loads(curves_to_json(self.curves)),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> RunResult:
+        """Inverse of :meth:`to_dict`."""
+        estimates: list[dict[str, Any]] = [
+            {k: math.nan if v is None else v for k, v in row.items()} for row in data["estimates"]
+        ]
+        own = {
+            "composition": Composition.from_dict(data["composition"]),
+            "estimates": tuple(Estimate(**row) for row in estimates),
+            "curves": tuple(curves_from_json(json.dumps(data["curves"]))),
+        }
+        return RunResult(**{**data, **own})
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Replicas of one system under one hypothesis and one force field, pooled."""
+
+    label: str
+    runs: tuple[RunResult, ...]
+    estimates: tuple[Estimate, ...]
+
+    @property
+    def first(self) -> RunResult:
+        """The run that stands for the others where only one can be shown."""
+        return self.runs[0]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity across the cases.
+
+    Attributes
+    ----------
+    quantity, of, unit : str
+    simulated : tuple of Estimate or None
+        One a case.
+    measured : tuple of MeasuredValue or None
+        One a case.
+    z : tuple of float
+        Simulated less measured in units of their standard errors together; NaN where an error is not known.
+    ratios : tuple of Estimate or None
+        One a pair of :attr:`Comparison.pairs`.
+    measured_ratios : tuple of float
+        NaN where not measured.
+    remark : str
+        What differs between simulated and measured.
+    """
+
+    quantity: str
+    of: str
+    unit: str
+    simulated: tuple[Estimate | None, ...]
+    measured: tuple[MeasuredValue | None, ...]
+    z: tuple[float, ...]
+    ratios: tuple[Estimate | None, ...]
+    measured_ratios: tuple[float, ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All cases side by side.
+
+    Attributes
+    ----------
+    cases : tuple of Case
+    pairs : tuple of (int, int)
+        Cases whose ratio is given, numerator first.
+    rows : tuple of Row
+    """
+
+    cases: tuple[Case, ...]
+    pairs: tuple[tuple[int, int], ...]
+    rows: tuple[Row, ...]
+
+
+def compare(
+    runs: Sequence[RunResult], measured: Iterable[MeasuredValue], ratios: Sequence[tuple[str, str]] | None = None
+) -> Comparison:
+    """Set runs side by side.
+
+    Parameters
+    ----------
+    runs : sequence of RunResult
+        Runs of the same system, variant, force field and charge scale are replicas.
+    measured : iterable of MeasuredValue
+    ratios : sequence of (str, str), optional
+        Systems whose ratio is given, numerator first, variant by variant; with two cases and none given, the second
+        over the first.
+
+    Raises
+    ------
+    MdstudyError
+        No runs.
+    """
+    if not runs:
+        raise MdstudyError("nothing to compare: no runs")
+    values = tuple(measured)
+    cases = _cases(runs)
+    pairs = [(1, 0)] if ratios is None and len(cases) == 2 else []
+    for of, to in ratios or ():
+        pairs += _pairs(cases, of, to)
+    keys = list(dict.fromkeys((e.quantity, e.of, e.unit) for case in cases for e in case.estimates))
+    return Comparison(cases, tuple(pairs), tuple(_row(cases, pairs, values, *key) for key in keys))
+
+
+def pool(replicas: Sequence[Estimate]) -> Estimate:
+    """Mean over replicas of one quantity.
+
+    With three replicas or more the error is that of their spread, s/sqrt(n), which knows of all that a single run
+    cannot see; with two it is the larger of that and of the errors of the runs together.
+    """
+    known = [e for e in replicas if not math.isnan(e.value)]
+    if len(known) < 2:
+        return known[0] if known else replicas[0]
+    n = len(known)
+    spread = float(np.std([e.value for e in known], ddof=1)) / math.sqrt(n)
+    within = math.hypot(*(e.error for e in known)) / n
+    error = spread if n > 2 else spread if math.isnan(within) else max(spread, within)
+    notes = "; ".join(dict.fromkeys(e.note for e in known if e.note))
+    return replace(
+        known[0],
+        value=float(np.mean([e.value for e in known])),
+        error=error,
+        method=f"mean of {n} replicas, error between them; each: {known[0].method}",
+        n_independent=float(n),
+        converged=all(e.converged for e in known),
+        note=notes,
+    )
+
+
+def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """Ratio of two independent estimates, errors propagated to first order."""
+    if denominator.value == 0 or math.isnan(numerator.value) or math.isnan(denominator.value):
+        value = error = math.nan
+    else:
+        value = numerator.value / denominator.value
+        error = math.hypot(numerator.error / denominator.value, value * denominator.error / denominator.value)
+    return Estimate(
+        numerator.quantity,
+        numerator.of,
+        value,
+        error,
+        "1",
+        "ratio, errors propagated as independent",
+        converged=numerator.converged and denominator.converged,
+    )
+
+
+def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
+    groups: dict[tuple[str, str, str, float, float], list[RunResult]] = {}
+    for run in runs:
+        key = (run.system, run.composition.variant, run.force_field, run.charge_scale, run.temperature)
+        groups.setdefault(key, []).append(run)
+    varies = [len({key[k] for key in groups}) > 1 for k in range(5)]
+    cases = []
+    for (system, variant, field, scale, temperature), members in groups.items():
+        words = [system]
+        words += [variant] if varies[1] else []
+        words += [field] if varies[2] else []
+        words += [f"charges x {scale:g}"] if varies[3] else []
+        words += [f"{temperature:g} K"] if varies[4] else []
+        pooled = []
+        for quantity, of in dict.fromkeys((e.quantity, e.of) for run in members for e in run.estimates):
+            found = [e for run in members if (e := find(run.estimates, quantity, of)) is not None]
+            pooled.append(pool(found))
+        cases.append(Case(" ".join(words), tuple(members), tuple(pooled)))
+    return tuple(cases)
+
+
+def _pairs(cases: Sequence[Case], of: str, to: str) -> list[tuple[int, int]]:
+    """Cases of two systems that agree in everything else."""
+
+    def rest(case: Case) -> tuple[object, ...]:
+        run = case.first
+        return run.composition.variant, run.force_field, run.charge_scale, run.temperature
+
+    return [
+        (i, j)
+        for i, a in enumerate(cases)
+        for j, b in enumerate(cases)
+        if (a.first.system, b.first.system) == (of, to) and rest(a) == rest(b)
+    ]
+
+
+def _row(
+    cases: Sequence[Case],
+    pairs: Sequence[tuple[int, int]],
+    values: Sequence[MeasuredValue],
+    quantity: str,
+    of: str,
+    unit: str,
+) -> Row:
+    simulated = tuple(find(case.estimates, quantity, of) for case in cases)
+    wanted, remark = BESIDE.get(quantity, (quantity, ""))
+    measured = tuple(_measured(values, case.first, wanted, of) for case in cases)
+    ratios = tuple(
+        ratio(a, b) if (a := simulated[i]) is not None and (b := simulated[j]) is not None else None for i, j in pairs
+    )
+    measured_ratios = tuple(
+        over.value / under.value if (over := measured[i]) and (under := measured[j]) else math.nan for i, j in pairs
+    )
+    return Row(
+        quantity,
+        of,
+        unit,
+        simulated,
+        measured,
+        tuple(_z(e, m) for e, m in zip(simulated, measured, strict=True)),
+        ratios,
+        measured_ratios,
+        remark if any(measured) else "",
+    )
+
+
+def _measured(values: Sequence[MeasuredValue], run: RunResult, quantity: str, of: str) -> MeasuredValue | None:
+    """The measured value nearest in temperature (within 5 K where it is stated) for this system, best source first."""
+    fitting = [
+        value
+        for value in values
+        if value.system in (run.system, run.system.removesuffix("-pmma"))
+        and value.variant in (None, run.composition.variant)
+        and value.quantity == quantity
+        and value.of == of
+        and (value.temperature is None or abs(value.temperature - run.temperature) <= 5)
+    ]
+    order = ("high", "medium", "low")
+    fitting.sort(
+        key=lambda v: (
+            not v.read_at_source,
+            order.index(v.confidence),
+            v.uncertainty is None,
+            abs((v.temperature or run.temperature) - run.temperature),
+        )
+    )
+    return fitting[0] if fitting else None
+
+
+def _z(simulated: Estimate | None, measured: MeasuredValue | None) -> float:
+    if simulated is None or measured is None or math.isnan(simulated.error):
+        return math.nan
+    error = math.hypot(simulated.error, measured.uncertainty or 0.0)
+    return (simulated.value - measured.value) / error if error else math.nan

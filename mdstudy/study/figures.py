@@ -1,0 +1,184 @@
+"""Drawings of a comparison: one function a figure, matplotlib Figures that a notebook shows and a report embeds."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from mdstudy.base.results import Curve, Estimate, find
+from mdstudy.study.compare import Comparison
+
+#: Colours that differ also in grey and for the colour-blind (Okabe and Ito, https://jfly.uni-koeln.de/color/).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+STYLE: dict[Any, object] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mdstudy",
+}
+#: Pairs shown around the ion; the rest is in the tables.
+SHOWN = ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-FSI.F", "Li-TTE.F", "Li-FSI.N")
+
+
+def _curve(curves: Sequence[Curve], quantity: str, of: str) -> Curve | None:
+    return next((c for c in curves if c.quantity == quantity and c.of == of), None)
+
+
+def distributions(comparison: Comparison) -> Figure | None:
+    """g(r) around the ion (lines) and running coordination number (dashed), a panel a pair; None without any."""
+    pairs = [
+        pair
+        for pair in SHOWN
+        if any(_curve(case.first.curves, "radial_distribution", pair) is not None for case in comparison.cases)
+    ]
+    if not pairs:
+        return None
+    columns = min(3, len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    figure = Figure(figsize=(3.1 * columns, 2.4 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, pair in zip(panels, pairs, strict=False):
+        twin = panel.twinx()
+        twin.spines["right"].set_visible(True)
+        for case, colour in zip(comparison.cases, COLOURS, strict=False):
+            g = _curve(case.first.curves, "radial_distribution", pair)
+            n = _curve(case.first.curves, "running_coordination_number", pair)
+            if g is not None and n is not None:
+                panel.plot(g.x, g.y, color=colour, lw=1, label=case.label)
+                panel.fill_between(g.x, g.y - g.y_error, g.y + g.y_error, color=colour, alpha=0.25, lw=0)
+                twin.plot(n.x, n.y, color=colour, lw=0.9, ls="--")
+        panel.set(title=pair.replace("-", "–"), xlabel="r / nm", ylabel="g(r)", xlim=(0.1, 0.8), ylim=(0, None))
+        twin.set(ylabel="coordination number", ylim=(0, 8))
+    for panel in panels[len(pairs) :]:
+        panel.set_axis_off()
+    panels[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def shells(comparison: Comparison) -> Figure | None:
+    """Shares of the compositions of the first shell, bars beside each other; None without any."""
+    found: dict[str, float] = {}
+    for case in comparison.cases:
+        for estimate in case.estimates:
+            if estimate.quantity == "shell_probability":
+                found[estimate.of] = max(found.get(estimate.of, 0.0), estimate.value)
+    if not found:
+        return None
+    names = sorted(found, key=lambda of: -found[of])[:8]
+    figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+    panel = figure.subplots()
+    _bars(panel, comparison, names, lambda estimates, name: find(estimates, "shell_probability", name))
+    panel.set_xticks(range(len(names)), [name.partition(": ")[2] for name in names], rotation=20, ha="right")
+    panel.set(ylabel="share of Li⁺", title="First solvation shell of Li⁺", ylim=(0, None))
+    panel.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def displacements(comparison: Comparison) -> Figure | None:
+    """Mean-squared displacement on logarithmic axes, a panel a case, with a line of slope one; None without any."""
+    cases = [c for c in comparison.cases if any(v.quantity == "mean_squared_displacement" for v in c.first.curves)]
+    if not cases:
+        return None
+    figure = Figure(figsize=(3.3 * len(cases), 2.8), layout="constrained")
+    panels = figure.subplots(1, len(cases), squeeze=False, sharey=True)[0]
+    for panel, case in zip(panels, cases, strict=True):
+        drawn = [c for c in case.first.curves if c.quantity == "mean_squared_displacement"]
+        for curve, colour in zip(drawn, COLOURS, strict=False):
+            panel.loglog(curve.x, curve.y, color=colour, lw=1.2, label=curve.of)
+            low = np.maximum(curve.y - curve.y_error, curve.y * 1e-3)
+            panel.fill_between(curve.x, low, curve.y + curve.y_error, color=colour, alpha=0.25, lw=0)
+        x = drawn[0].x
+        panel.loglog(x, drawn[0].y[-1] * x / x[-1] * 0.5, color="0.6", lw=0.8, ls=":", label="slope 1")
+        panel.set(title=case.label, xlabel="t / ps")
+        panel.xaxis.set_minor_formatter(NullFormatter())
+    panels[0].set_ylabel("MSD / nm²")
+    panels[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def conductivities(comparison: Comparison) -> Figure | None:
+    """Simulated conductivities beside the measured one, with error bars; None without any."""
+    rows = [
+        (row, label, colour)
+        for name, label, colour in (
+            ("conductivity_nernst_einstein", "Nernst–Einstein", COLOURS[0]),
+            ("ionic_conductivity", "Einstein–Helfand", COLOURS[2]),
+        )
+        for row in comparison.rows
+        if row.quantity == name
+    ]
+    if not rows:
+        return None
+    figure = Figure(figsize=(4.6, 2.8), layout="constrained")
+    panel = figure.subplots()
+    width = 0.8 / (len(rows) + 1)
+    for n, (row, label, colour) in enumerate(rows):
+        for k, estimate in enumerate(row.simulated):
+            if estimate is not None and not math.isnan(estimate.value):
+                error = None if math.isnan(estimate.error) else estimate.error
+                face = colour if estimate.converged else "none"
+                panel.bar(k + (n - 1) * width, estimate.value, width * 0.9, yerr=error, fc=face, ec=colour, capsize=3)
+        panel.bar(0, 0, fc=colour, ec=colour, label=label)
+    for k, value in enumerate(rows[0][0].measured):
+        if value is not None:
+            place = k + (len(rows) - 1) * width
+            panel.bar(place, value.value, width * 0.9, yerr=value.uncertainty, fc=COLOURS[1], capsize=3)
+    panel.bar(0, 0, fc=COLOURS[1], label="measured")
+    panel.bar(0, 0, fc="none", ec="0.5", label="not converged")
+    panel.set_xticks(range(len(comparison.cases)), [case.label for case in comparison.cases])
+    panel.set(ylabel="conductivity / mS cm⁻¹", ylim=(0, None))
+    panel.legend(frameon=False, fontsize=8)
+    return figure
+
+
+#: Every figure of a report with its caption.
+FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
+    (
+        distributions,
+        "Radial distribution functions around Li⁺ (solid; band: one standard error), running coordination (dashed).",
+    ),
+    (shells, "Composition of the first solvation shell of Li⁺; bars: one standard error."),
+    (
+        displacements,
+        "Mean-squared displacement of the centres of mass; bands: one standard error for independent molecules.",
+    ),
+    (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
+)
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG element, the same bytes for the same figure."""
+    out = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def draw(function: Callable[[Comparison], Figure | None], comparison: Comparison) -> Figure | None:
+    """Call a function of :data:`FIGURES` in our style."""
+    with matplotlib.rc_context(STYLE):
+        return function(comparison)
+
+
+def _bars(
+    panel: object,
+    comparison: Comparison,
+    names: Sequence[str],
+    pick: Callable[[Sequence[Estimate], str], Estimate | None],
+) -> None:
+    width = 0.8 / len(comparison.cases)
+    for k, (case, colour) in enumerate(zip(comparison.cases, COLOURS, strict=False)):
+        picked = [pick(case.estimates, name) for name in names]
+        values = [e.value if e else 0.0 for e in picked]
+        errors = [0.0 if e is None or math.isnan(e.error) else e.error for e in picked]
+        places = np.arange(len(names)) + (k - (len(comparison.cases) - 1) / 2) * width
+        panel.bar(places, values, width, yerr=errors, color=colour, label=case.label, capsize=2, error_kw={"lw": 0.8})  # type: ignore[attr-defined]

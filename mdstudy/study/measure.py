@@ -1,0 +1,116 @@
+"""One pass over a trajectory, all observables: who reads, who reduces, who finishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mdstudy.analysis.frames import Observable, Series, Sites, Sums, Tallied, Tally
+from mdstudy.analysis.trajectory import Trajectory
+from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.pace import Progress
+from mdstudy.base.results import Measurement
+from mdstudy.observables.angles import ShellAngles
+from mdstudy.observables.clusters import IonClusters
+from mdstudy.observables.conductivity import EinsteinHelfand
+from mdstudy.observables.diffusion import SelfDiffusion
+from mdstudy.observables.nernst_einstein import NernstEinstein
+from mdstudy.observables.onsager import OnsagerCoefficients
+from mdstudy.observables.rdf import RadialDistribution
+from mdstudy.observables.residence import ResidenceTimes
+from mdstudy.observables.shell import SolvationShell
+from mdstudy.observables.speciation import Speciation
+from mdstudy.observables.structure_factor import StructureFactor
+from mdstudy.observables.transference import Transference
+from mdstudy.observables.van_hove import SelfVanHove
+
+#: Parts of a trajectory, the samples of a jackknife.
+BLOCKS = 10
+
+#: The ion that the mission is about, what may donate to it, and what else is looked for around it.
+ION = "Li"
+DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
+ANION_DONOR, ANION_CENTRE = "FSI.O", "FSI.S"
+AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
+#: What a gel is made of: the frame of reference that its electrodes see.
+MATRIX = ("PMMA",)
+#: Pairs of centres that show how the liquid is ordered beyond the ion.
+LIQUID = (("Pyr13.N", ("FSI.N", "TTE.O", "Pyr13.N")), ("TTE.O", ("TTE.O",)))
+
+
+def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
+    """All that a report shows of a trajectory with these sites.
+
+    Parameters
+    ----------
+    sites : Sites
+    temperature : float
+        K.
+    """
+    chosen: list[Observable] = []
+    if sites.present([ION]) and sites.present(DONORS):
+        around = RadialDistribution(ION, AROUND, temperature=temperature)
+        chosen += [around, SolvationShell(ION, DONORS, AROUND)]
+        if sites.present([ANION_DONOR]):
+            chosen += [Speciation(ION, DONORS, AROUND), IonClusters(ION, DONORS, AROUND)]
+        if sites.present([ANION_DONOR]) and sites.present([ANION_CENTRE]):
+            chosen.append(ShellAngles(ION, DONORS, AROUND, ANION_DONOR, ANION_CENTRE))
+        chosen.append(ResidenceTimes(ION, DONORS, AROUND))
+    chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
+    chosen += [StructureFactor(every=10), SelfDiffusion(), SelfVanHove()]
+    if any(sites.formal_charge.get(name) for name in sites.species):
+        frames = reference_frames(sites)
+        chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]
+        if sites.formal_charge.get(ION) and ION in sites.species:
+            chosen.append(Transference(ION, frames))
+    return chosen
+
+
+def reference_frames(sites: Sites) -> tuple[str, ...]:
+    """Frames of reference of a report: barycentric, and fixed on the polymer or else on the solvent."""
+    neutral = [name for name in sites.species if not sites.formal_charge.get(name)]
+    neutral.sort(key=lambda name: name not in MATRIX)
+    return ("barycentric", *(f"{name}-fixed" for name in neutral[:1]))
+
+
+def measure(
+    trajectory: Trajectory, observables: Sequence[Observable], progress: Progress | None = None
+) -> list[Measurement]:
+    """Measure observables in one pass; tallies that observables share are made once.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        Of :func:`mdstudy.analysis.trajectory.open_run` or :func:`mdstudy.analysis.trajectory.from_universe`.
+    observables : sequence of Observable
+    progress : callable, optional
+        Called with the fraction of frames done and a word.
+
+    Returns
+    -------
+    list of Measurement
+        In the order of `observables`.
+
+    Raises
+    ------
+    TrajectoryError
+        What an observable needs is not there, or the trajectory cannot be analysed as it stands.
+    """
+    sites = trajectory.sites
+    if trajectory.n_frames == 0:
+        raise TrajectoryError(f"{trajectory.source}: no frames")
+    tallies = list(dict.fromkeys(tally for observable in observables for tally in observable.tallies(sites)))
+    sums: dict[Tally, dict[int, Sums]] = {tally: {} for tally in tallies}
+    series: dict[Tally, list[Series]] = {tally: [] for tally in tallies}
+    done = 0
+    for part, block in trajectory.blocks(min(BLOCKS, trajectory.n_frames)):
+        for tally in tallies:
+            reduced = tally(block, sites)
+            if isinstance(reduced, Series):
+                series[tally].append(reduced)
+            else:
+                sums[tally][part] = sums[tally][part] + reduced if part in sums[tally] else reduced
+        done += block.n_frames
+        if progress is not None:
+            progress(done / trajectory.n_frames, f"{done} of {trajectory.n_frames} frames")
+    tallied = Tallied({tally: [*series[tally], *sums[tally].values()] for tally in tallies})
+    return [observable.finish(tallied, sites) for observable in observables]

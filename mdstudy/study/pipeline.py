@@ -1,0 +1,254 @@
+"""The order of the steps: analyse, compare, report, and a whole study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mdstudy.analysis.thermodynamics import QUANTITIES, log_estimates
+from mdstudy.analysis.trajectory import open_run
+from mdstudy.base.errors import RunError
+from mdstudy.base.pace import Progress
+from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
+from mdstudy.base.results import Estimate, curves_from_json, curves_to_json, estimates_to_csv, read_estimates
+from mdstudy.observables import vocabulary
+from mdstudy.run.plan import Plan
+from mdstudy.run.replicas import run_many
+from mdstudy.run.rundir import RunDir
+from mdstudy.run.simulate import run as simulate
+from mdstudy.study.compare import Comparison, RunResult, compare
+from mdstudy.study.measure import measure, standard_observables
+from mdstudy.study.measured import load_measured
+from mdstudy.study.report import to_csv, to_html, to_json
+from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
+from mdstudy.system.build import build
+from mdstudy.system.composition import Composition
+
+#: Share of the work on a run that is its build, for the progress bar.
+BUILD = 0.05
+
+Say = Callable[[str], None]
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:
+    """Measure the standard observables of a run and write ``measure/``.
+
+    Nothing is done if the results there were made from the same frames by the same code.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Run directory with at least one finished segment of production.
+    progress : callable, optional
+        Called with the fraction done and a word.
+
+    Returns
+    -------
+    list of Estimate
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or nothing to analyse yet.
+    TrajectoryError
+        The trajectory cannot be analysed as it stands.
+    """
+    run = RunDir(Path(directory))
+    inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
+    inputs["code"] = code_hash()
+    table, curves, stamp = (run.measure / name for name in ("estimates.csv", "curves.json", "inputs.json"))
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
+        return read_estimates(table)
+    trajectory, temperature = open_run(run.path), float(_spec(run)["temperature_K"])
+    measurements = measure(trajectory, standard_observables(trajectory.sites, temperature), progress)
+    estimates = [*_thermodynamics(run), *(e for m in measurements for e in m.estimates)]
+    run.measure.mkdir(exist_ok=True)
+    stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
+    write_text(table, estimates_to_csv(estimates))
+    write_text(curves, curves_to_json(c for m in measurements for c in m.curves))
+    write_json(stamp, {"made_from": inputs, **record()})
+    return estimates
+
+
+def _thermodynamics(run: RunDir) -> list[Estimate]:
+    """Temperature of production; density of production at constant pressure, or of the last stage that was."""
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    estimates = log_estimates(run.state_files(), plan.production.ensemble, "production")
+    if plan.production.ensemble != "npt":
+        settled = [s for s in plan.stages if s.kind == "npt" and s.temperature[0] == s.temperature[1]]
+        if settled:
+            logs = [run.stage(settled[-1].name) / "state.csv"]
+            found = log_estimates(logs, "npt", f"stage {settled[-1].name}")
+            estimates += [e for e in found if e.quantity == "density"]
+    return estimates
+
+
+def load_result(directory: str | Path) -> RunResult:
+    """What an analysed run gave, with what it was.
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or not analysed.
+    """
+    run = RunDir(Path(directory))
+    spec = _spec(run)
+    if not (run.measure / "inputs.json").is_file():
+        raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+    ran = json.loads(run.log.read_text(encoding="utf-8"))[-1]
+    frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
+    time = frames * plan.production.frame_time
+    return RunResult(
+        name=run.path.name,
+        system=spec["system"],
+        composition=Composition.from_dict(spec["composition"]),
+        title=spec["title"],
+        note=plan.note,
+        temperature=float(spec["temperature_K"]),
+        force_field=spec["force_field"],
+        charge_scale=float(spec["charge_scale"]),
+        length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol",
+        estimates=tuple(read_estimates(run.measure / "estimates.csv")),
+        curves=tuple(curves_from_json((run.measure / "curves.json").read_text(encoding="utf-8"))),
+        provenance={
+            "run hash": spec["hash"],
+            "seed": str(spec["seed"]),
+            "force field SHA-256": spec["force_field_sha256"][:12],
+            "commit": manifest["commit"],
+            "versions": ", ".join(f"{k} {v}" for k, v in manifest["versions"].items()),
+            "platform": ran["why"],
+            "built": manifest["made"],
+        },
+    )
+
+
+def _spec(run: RunDir) -> dict[str, Any]:
+    if not run.spec.is_file():
+        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
+    return dict(json.loads(run.spec.read_text(encoding="utf-8")))
+
+
+def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:
+    """Set analysed runs beside each other and the measured values; see :func:`mdstudy.study.compare.compare`."""
+    known = [*vocabulary().values(), *QUANTITIES]
+    return compare([load_result(directory) for directory in directories], load_measured(known), ratios)
+
+
+def report_runs(
+    directories: Sequence[str | Path],
+    output: str | Path,
+    title: str = "",
+    question: str = "",
+    ratios: Sequence[tuple[str, str]] | None = None,
+) -> list[Path]:
+    """Write a report as HTML, CSV and JSON.
+
+    Parameters
+    ----------
+    directories : sequence of str or Path
+        Analysed runs.
+    output : str or Path
+        HTML file; the others lie beside it under the same name.
+    title, question : str
+    ratios : sequence of (str, str), optional
+        As for :func:`mdstudy.study.compare.compare`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    comparison = compare_runs(directories, ratios)
+    page = Path(output)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    heading = title or " against ".join(case.label for case in comparison.cases)
+    texts = {
+        page: to_html(comparison, heading, question),
+        page.with_suffix(".csv"): to_csv(comparison),
+        page.with_suffix(".json"): to_json(comparison),
+    }
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def run_study(
+    name: str | Path,
+    output: str | Path | None = None,
+    *,
+    platform: str = "auto",
+    device: str | int | None = None,
+    workers: int = 1,
+    progress: Progress = _silent,
+    say: Say = _silent,
+) -> list[Path]:
+    """Do a whole study: build all runs, simulate them, analyse them, report; what is done already is not done again.
+
+    Parameters
+    ----------
+    name : str or Path
+        Shipped study or file.
+    output : str or Path, optional
+        Folder of the study; ``runs/NAME`` if absent.
+    platform, device
+        As for :func:`mdstudy.run.simulate.run`.
+    workers : int
+        Runs that are simulated at the same time, each in a process of its own; many small boxes fill a large GPU.
+    progress : callable, optional
+        Called with the fraction of the study done and what is going on.
+    say : callable, optional
+        Called with a line when a step is done.
+
+    Returns
+    -------
+    list of Path
+        The report as HTML, CSV and JSON.
+    """
+    study, path = load_study(name)
+    folder = Path("runs") / path.stem if output is None else Path(output)
+    planned = plan_runs(study, path)
+    directories = [folder / run.name for run in planned]
+
+    def part(k: int, start: float, share: float) -> Progress:
+        """Progress of one run within the study: its build, its simulation or its analysis."""
+        name, first = planned[k].name, (k + start) / len(planned)
+        return lambda fraction, text: progress(first + share * fraction / len(planned), f"{name}: {text}")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, (run, directory) in enumerate(zip(planned, directories, strict=True)):
+        say(f"{run.name}: {_build(study, run, directory, part(k, 0.0, BUILD))}")
+        if workers == 1:
+            say(f"{run.name}: {simulate(directory, platform, device, progress=part(k, BUILD, 1 - BUILD))}")
+    if workers > 1:
+        devices = [] if device is None else [device]
+        for run, line in zip(
+            planned, run_many(directories, workers, platform, devices, progress=progress), strict=True
+        ):
+            say(f"{run.name}: {line}")
+    for run, directory in zip(planned, directories, strict=True):
+        analyse(directory, lambda _, text, name=run.name: progress(1.0, f"{name}: analyse {text}"))  # type: ignore[misc]
+    ratios = [(ratio.of, ratio.to) for ratio in study.ratios]
+    return report_runs(directories, folder / "report.html", study.title, study.question, ratios)
+
+
+def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -> str:
+    return build(
+        run.system,
+        directory,
+        variant=run.variant,
+        atoms=study.atoms,
+        seed=run.seed,
+        force_field=study.force_field,
+        charge_scale=run.charge_scale,
+        profile=study.protocol,
+        temperature=run.temperature,
+        progress=progress,
+    )

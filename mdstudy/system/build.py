@@ -1,0 +1,227 @@
+"""Make a run directory: composition, box, OpenMM System, plan and manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import openmm
+
+from mdstudy.base.errors import BuildError, RunError
+from mdstudy.base.library import find
+from mdstudy.base.pace import Progress
+from mdstudy.base.provenance import content_hash, record, write_json, write_text
+from mdstudy.run.plan import Plan, seed_for
+from mdstudy.run.rundir import RunDir
+from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.composition import FOLDER as SYSTEMS
+from mdstudy.system.composition import Composition, load_system, resolve
+from mdstudy.system.packing import pack, topology, write_structure
+from mdstudy.system.parameterise import load_force_field, parameterise
+from mdstudy.system.protocol import load_protocol
+from mdstudy.system.species import FOLDER as SPECIES
+from mdstudy.system.species import Molecule, Polymer, load_species
+
+
+def _silent(fraction: float, text: str) -> None:
+    del fraction, text
+
+
+def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]:
+    """Molecules of a composition in three dimensions, with their counts.
+
+    Raises
+    ------
+    BuildError
+        A polymer other than PMMA, or no sound conformer.
+    """
+    made: list[tuple[Template, int]] = []
+    for name, count in composition.molecules.items():
+        species = load_species(name)
+        own_seed = seed_for(seed, name, "conformer")
+        if isinstance(species, Polymer):
+            if name != "PMMA":
+                raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
+            template = polymer_template(
+                composition.chain_length, composition.tacticity, own_seed, residues=species.residues
+            )
+        elif isinstance(species, Molecule):
+            template = molecule_template(name, species.smiles, species.residue, species.atoms, own_seed)
+        else:
+            raise BuildError(f"{name}: a salt has no box of its own; its ions have")
+        made.append((template, count))
+    return made
+
+
+def build(
+    system: str | Path,
+    directory: str | Path,
+    *,
+    variant: str | None = None,
+    atoms: int = 5000,
+    seed: int = 1,
+    force_field: str | Path = "clp-opls",
+    charge_scale: float | None = None,
+    profile: str | Path = "standard",
+    temperature: float | None = None,
+    progress: Progress = _silent,
+) -> str:
+    """Build a system into a run directory; nothing half-written is left behind.
+
+    Parameters
+    ----------
+    system : str or Path
+        Shipped system name or a file.
+    directory : str or Path
+        Run directory to make. If it holds the same build already, nothing is done.
+    variant : str, optional
+        Composition hypothesis; the system's default if absent.
+    atoms : int
+        Target number of atoms.
+    seed : int
+        Seed of every random choice: conformers, packing, velocities, thermostat, barostat.
+    force_field : str or Path
+        Shipped force field or XML file.
+    charge_scale : float, optional
+        Factor on the charges of ions; the force field's default if absent.
+    profile : str or Path
+        Protocol that the plan is made of.
+    temperature : float, optional
+        Kelvin; the system's if absent.
+    progress : callable
+        Called with the fraction done and a word on what goes on.
+
+    Returns
+    -------
+    str
+        One line that says what was made or found.
+
+    Raises
+    ------
+    SpecError, ForceFieldError, BuildError
+        As the inputs deserve.
+    RunError
+        The directory holds another build (names the first difference), a run begun under another protocol, or files
+        that are none of a build.
+    """
+    run = RunDir(Path(directory))
+    spec = load_system(system)
+    composition = resolve(system, variant, atoms)
+    field = load_force_field(force_field)
+    scale = field.charge_scale if charge_scale is None else charge_scale
+    kelvin = spec.temperature if temperature is None else temperature
+    identity = {
+        "system": Path(system).stem,
+        "title": spec.title,
+        "composition": composition.to_dict(),
+        "temperature_K": kelvin,
+        "force_field": field.name,
+        "force_field_sha256": field.sha256,
+        "charge_scale": scale,
+        "seed": seed,
+    }
+    identity["hash"] = content_hash(_physics(identity))[:16]
+    if run.spec.is_file():
+        _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
+        planned = set_profile(run.path, profile)
+        return f"already built: {composition.atoms} atoms" + (f"; {planned}" if planned else "")
+    if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
+        raise RunError(f"{run.path}: holds something that is no build; choose another directory")
+
+    progress(0.05, "molecules")
+    counted = templates(composition, seed)
+    progress(0.1, "packing")
+    positions, edge = pack(counted, composition.edge, seed_for(seed, "box", "packing"))
+    progress(0.7, "force field")
+    top = topology(counted, edge)
+    openmm_system = parameterise(top, force_field, charge_scale=scale)
+    progress(0.95, "writing")
+    part = run.path.with_name(run.path.name + ".part")
+    if part.exists():
+        shutil.rmtree(part)
+    fresh = RunDir(part)
+    fresh.box.mkdir(parents=True)
+    write_structure(fresh.topology, top, positions)
+    write_structure(fresh.box / "start.pdb", top, positions)
+    write_text(fresh.system_xml, openmm.XmlSerializer.serialize(openmm_system))
+    write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(openmm_system, positions)))
+    write_json(fresh.spec, identity)
+    write_text(fresh.plan, _plan(profile, identity).to_json())
+    write_json(
+        fresh.manifest, record(_inputs(system, composition, field.path)) | {"seed": seed, "build": identity["hash"]}
+    )
+    part.replace(run.path)
+    return f"{composition.atoms} atoms, {edge:.3f} nm box, {field.name}, ionic charges x {scale:g}"
+
+
+def set_profile(directory: str | Path, profile: str | Path) -> str:
+    """Plan a built run by another protocol, unless something was run already.
+
+    Returns
+    -------
+    str
+        What changed; empty if the plan is that of this protocol already.
+
+    Raises
+    ------
+    RunError
+        Not a build, or the run has begun under another plan.
+    """
+    run = RunDir(Path(directory))
+    if not run.spec.is_file():
+        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
+    plan = _plan(profile, json.loads(run.spec.read_text(encoding="utf-8")))
+    old = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    if plan == old:
+        return ""
+    if run.status() != "ready":
+        new = f'"{plan.profile}"' if plan.profile != old.profile else "what its file says now"
+        raise RunError(f'{run.path}: run already under profile "{old.profile}"; build a new directory for {new}')
+    write_text(run.plan, plan.to_json())
+    return f'planned anew by profile "{plan.profile}" instead of "{old.profile}"'
+
+
+def _inputs(system: str | Path, composition: Composition, force_field: Path) -> list[Path]:
+    """Files that a build is made from: system, substances, their molecules, force field."""
+    substances = sorted({*composition.formula_units, *composition.molecules})
+    return [find(system, SYSTEMS, ".toml"), *(find(name, SPECIES, ".toml") for name in substances), force_field]
+
+
+def _plan(profile: str | Path, identity: dict[str, object]) -> Plan:
+    seed = int(str(identity["hash"]), 16) % (2**31)
+    return load_protocol(profile).plan(seed, float(str(identity["temperature_K"])))
+
+
+def _state(system: openmm.System, positions: object) -> openmm.State:
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    context.setPositions(positions)
+    return context.getState(getPositions=True)
+
+
+def _same(old: dict[str, object], new: dict[str, object], path: Path) -> None:
+    difference = _difference(_physics(old), _physics(new))
+    if difference is not None:
+        key, there, asked = difference
+        raise RunError(f"{path}: holds another build: {key} is {there!r} there, {asked!r} asked for")
+
+
+def _physics(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run this one and no other: all but the words about it, and the hash that follows from the rest."""
+    composition = {key: value for key, value in identity["composition"].items() if key != "assumption"}
+    return {key: value for key, value in identity.items() if key not in ("title", "hash")} | {
+        "composition": composition
+    }
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, object, object] | None:
+    """First key, in the order of `new`, whose values differ, with both."""
+    for key, asked in new.items():
+        there = old.get(key)
+        if there == asked:
+            continue
+        inner = _difference(there, asked) if isinstance(there, dict) and isinstance(asked, dict) else None
+        return (f"{key}.{inner[0]}", *inner[1:]) if inner else (key, there, asked)
+    return None

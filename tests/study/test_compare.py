@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mdstudy.base.errors import MdstudyError
+from mdstudy.base.results import Curve, Estimate
+from mdstudy.study.compare import Comparison, RunResult, compare, pool, ratio
+from mdstudy.study.measured import MeasuredValue
+from mdstudy.system.composition import resolve
+
+
+def estimate(
+    value: float, error: float, quantity: str = "density", of: str = "box", converged: bool = True
+) -> Estimate:
+    return Estimate(quantity, of, value, error, "g/cm^3" if quantity == "density" else "mS/cm", "test", 30.0, converged)
+
+
+def result(
+    system: str, *estimates: Estimate, variant: str | None = None, scale: float = 0.8, name: str = "r"
+) -> RunResult:
+    curve = Curve(
+        "radial_distribution", "Li-FSI.O", np.arange(3.0), np.ones(3), np.array([math.nan, 0.1, 0.1]), "r", "nm", "1"
+    )
+    composition = resolve(system, variant, 3000)
+    return RunResult(
+        name, system, composition, "title", "", 298.15, "clp-opls", scale, "1 ns", estimates, (curve,), {"seed": "1"}
+    )
+
+
+def measured(system: str, value: float, uncertainty: float | None, **more: object) -> MeasuredValue:
+    fields = {
+        "system": system,
+        "quantity": "density",
+        "of": "box",
+        "value": value,
+        "unit": "g/cm^3",
+        "uncertainty": uncertainty,
+        "method": "m",
+        "source": "s",
+        "confidence": "high",
+        "read_at_source": True,
+    }
+    return MeasuredValue.model_validate(fields | more)
+
+
+def the_row(comparison: Comparison, quantity: str = "density"):
+    (row,) = [row for row in comparison.rows if row.quantity == quantity]
+    return row
+
+
+def test_three_replicas_are_pooled_with_the_error_of_their_spread() -> None:
+    pooled = pool([estimate(1.0, 0.001), estimate(2.0, 0.001), estimate(3.0, 0.001)])
+    assert pooled.value == 2.0
+    assert pooled.error == pytest.approx(1.0 / math.sqrt(3))
+    assert pooled.n_independent == 3
+    assert "3 replicas" in pooled.method
+
+
+def test_two_replicas_never_look_better_than_their_own_errors() -> None:
+    assert pool([estimate(1.0, 0.3), estimate(1.0, 0.4)]).error == pytest.approx(0.25)
+    assert pool([estimate(1.0, 0.0), estimate(3.0, 0.0)]).error == pytest.approx(1.0)
+
+
+def test_a_pool_is_converged_only_if_every_replica_is_and_leaves_out_what_was_not_found() -> None:
+    assert not pool([estimate(1, 0.1), estimate(1, 0.1, converged=False), estimate(1, 0.1)]).converged
+    assert pool([estimate(math.nan, math.nan), estimate(5.0, 0.1)]).value == 5.0
+
+
+def test_the_error_of_a_ratio_is_that_of_many_samples() -> None:
+    a, b = estimate(4.0, 0.2), estimate(2.0, 0.05)
+    samples = np.random.default_rng(1).normal(4.0, 0.2, 200_000) / np.random.default_rng(2).normal(2.0, 0.05, 200_000)
+    found = ratio(a, b)
+    assert found.value == 2.0
+    assert found.error == pytest.approx(samples.std(), rel=0.02)
+    assert math.isnan(ratio(a, estimate(0.0, 0.1)).value)
+
+
+def test_runs_that_differ_in_the_seed_alone_are_replicas_and_others_are_cases() -> None:
+    runs = [
+        result("lhci", estimate(1.0, 0.1), name="a"),
+        result("lhci", estimate(2.0, 0.1), name="b"),
+        result("lhci", estimate(3.0, 0.1), scale=0.7),
+        result("lhci", estimate(4.0, 0.1), variant="B"),
+        result("dlhci", estimate(5.0, 0.1)),
+    ]
+    comparison = compare(runs, [])
+    assert [len(case.runs) for case in comparison.cases] == [2, 1, 1, 1]
+    assert len({case.label for case in comparison.cases}) == 4
+    assert comparison.cases[1].label == "lhci A charges x 0.7"
+
+
+def test_two_cases_are_divided_second_by_first_and_a_study_may_say_otherwise() -> None:
+    runs = [result("lhci", estimate(2.0, 0.1)), result("dlhci", estimate(3.0, 0.1))]
+    assert the_row(compare(runs, [])).ratios[0].value == 1.5
+    assert the_row(compare(runs, [], [("lhci", "dlhci")])).ratios[0].value == pytest.approx(2 / 3)
+    assert the_row(compare(runs, [], [])).ratios == ()
+
+
+def test_ratios_are_taken_between_cases_that_agree_in_everything_else() -> None:
+    runs = [result(s, estimate(1.0, 0.1), variant=v) for s in ("lhci", "dlhci") for v in ("A", "B")]
+    comparison = compare(runs, [], [("dlhci", "lhci")])
+    labels = [(comparison.cases[i].label, comparison.cases[j].label) for i, j in comparison.pairs]
+    assert labels == [("dlhci A", "lhci A"), ("dlhci B", "lhci B")]
+
+
+def test_z_counts_both_errors() -> None:
+    row = the_row(compare([result("tte", estimate(1.53, 0.03))], [measured("tte", 1.54, 0.04)]))
+    assert row.z[0] == pytest.approx(-0.01 / 0.05)
+    assert math.isnan(the_row(compare([result("tte", estimate(1.5, math.nan))], [measured("tte", 1.5, 0.1)])).z[0])
+
+
+def test_a_measured_value_is_taken_only_for_its_system_variant_and_temperature_the_best_source_first() -> None:
+    run = [result("tte", estimate(1.5, 0.1))]
+    values = [
+        measured("pyr13fsi", 1.0, 0.1),
+        measured("tte", 2.0, 0.1, temperature="320 K"),
+        measured("tte", 3.0, 0.1, variant="other"),
+        measured("tte", 4.0, 0.1, read_at_source=False),
+        measured("tte", 5.0, 0.1, confidence="low"),
+        measured("tte", 6.0, 0.1, temperature="297 K"),
+    ]
+    assert the_row(compare(run, values)).measured[0].value == 6.0
+    assert the_row(compare(run, values[:5])).measured[0].value == 5.0
+    assert the_row(compare(run, values[:4])).measured[0].value == 4.0
+    assert the_row(compare(run, values[:3])).measured[0] is None
+
+
+def test_the_gel_is_compared_with_what_was_measured_of_the_electrolyte_and_the_remark_says_what_differs() -> None:
+    value = measured("lhci", 2.25, None).model_copy(update={"quantity": "ionic_conductivity", "unit": "mS/cm"})
+    row = the_row(
+        compare([result("lhci-pmma", estimate(3.0, 0.1, "conductivity_nernst_einstein"))], [value]),
+        "conductivity_nernst_einstein",
+    )
+    assert row.measured[0] is value
+    assert "Nernst-Einstein" in row.remark
+    assert row.z[0] == pytest.approx(7.5)
+
+
+def test_a_result_survives_json_with_what_is_not_known() -> None:
+    run = result("lhci", estimate(1.0, math.nan), replace(estimate(2.0, 0.1), note="±"))
+    again = RunResult.from_dict(run.to_dict())
+    assert again.to_dict() == run.to_dict()
+    assert math.isnan(again.estimates[0].error)
+    assert math.isnan(again.curves[0].y_error[0])
+    assert again.composition == run.composition
+
+
+def test_nothing_cannot_be_compared() -> None:
+    with pytest.raises(MdstudyError, match="no runs"):
+        compare([], [])
