@@ -35,7 +35,9 @@ def test_the_shipped_force_field_loads_by_name() -> None:
     field = load_force_field("clp-opls")
     assert (field.combining_rule, field.charge_scale, field.cutoff, field.switch) == ("geometric", 0.8, 1.2, 1.1)
     charges = {name: residue.charge for name, residue in field.residues.items()}
-    assert charges == {"LI": 1, "FSI": -1, "P13": 1, "TTE": 0, "MMH": 0, "MMU": 0, "MMT": 0, "MMA": 0}
+    assert charges == {"LI": 1, "FSI": -1, "P13": 1, "TTE": 0, "MMH": 0, "MMU": 0, "MMT": 0, "MMA": 0} | dict.fromkeys(
+        ("MMI", "PEV", "PEU", "PET", "PEO"), 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,11 @@ def test_the_shipped_force_field_loads_by_name() -> None:
         ("MMH", {"C": 5, "H": 9, "O": 2}),
         ("MMU", {"C": 5, "H": 8, "O": 2}),
         ("MMT", {"C": 5, "H": 9, "O": 2}),
+        ("MMI", {"C": 5, "H": 10, "O": 2}),
+        ("PEV", {"C": 5, "H": 7, "O": 2}),
+        ("PEU", {"C": 5, "H": 7, "O": 2}),
+        ("PET", {"C": 5, "H": 8, "O": 2}),
+        ("PEO", {"C": 2, "H": 4, "O": 1}),
     ],
 )
 def test_residues_have_the_right_formula(residue: str, formula: dict[str, int]) -> None:
