@@ -1,4 +1,4 @@
-"""Where a time series has become stationary: automated equilibration detection.
+"""How strongly a time series is correlated, and where it has become stationary: automated equilibration detection.
 
 Of all origins t0 the one is taken that leaves most independent samples, N(t0) = (T - t0) / g(t0), with the statistical
 inefficiency g of what is left: samples of the approach to equilibrium are correlated over its whole length and lower N
@@ -56,28 +56,44 @@ class Equilibration:
         return self.independent >= MIN_INDEPENDENT and self.origin <= LATEST_ORIGIN * self.samples
 
 
-def inefficiency(values: NDArray[np.float64]) -> float:
-    """Statistical inefficiency g = 1 + 2 sum_t (1 - t/n) C(t)/C(0), to the first lag at which C is not positive.
+def autocovariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Autocovariance at all lags by FFT, normalised by the number of pairs of each lag.
 
     Parameters
     ----------
     values : (n,) float array
 
-    References
-    ----------
-    Chodera et al., J. Chem. Theory Comput. 3, 26 (2007), doi 10.1021/ct0502864.
+    Returns
+    -------
+    (n,) float array
     """
     n = len(values)
-    deviations = values - values.mean()
     size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.fft.rfft(deviations, n=size)
-    covariance = np.fft.irfft(np.abs(spectrum) ** 2, n=size)[:n] / np.arange(n, 0, -1)
+    spectrum = np.fft.rfft(values - values.mean(), n=size)
+    return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, n=size)[:n] / np.arange(n, 0, -1))
+
+
+def statistical_inefficiency(values: NDArray[np.float64]) -> float:
+    """Number of consecutive samples that are worth one independent sample, at least 1.
+
+    g = 1 + 2 sum_t (1 - t/n) C(t)/C(0), summed to the first lag at which C is not positive (Chodera et al., J. Chem.
+    Theory Comput. 3, 26 (2007), doi 10.1021/ct0502864). Correlations longer than the series cannot be seen: g is then
+    too small.
+
+    Parameters
+    ----------
+    values : (n,) float array
+        A stationary series.
+    """
+    n = len(values)
+    covariance = autocovariance(values)
     if n < 3 or covariance[0] <= 1e-24 * max(1.0, float(np.abs(values).max()) ** 2):
         return 1.0
-    negative = np.flatnonzero(covariance[1:] <= 0)
+    correlation = covariance / covariance[0]
+    negative = np.flatnonzero(correlation[1:] <= 0)
     end = 1 + int(negative[0]) if len(negative) else n
     lags = np.arange(1, end)
-    return max(1.0, float(1 + 2 * np.sum((1 - lags / n) * covariance[1:end]) / covariance[0]))
+    return max(1.0, float(1 + 2 * np.sum((1 - lags / n) * correlation[1:end])))
 
 
 def equilibration(values: NDArray[np.float64]) -> Equilibration:
@@ -90,7 +106,7 @@ def equilibration(values: NDArray[np.float64]) -> Equilibration:
     """
     n = len(values)
     origins = np.unique(np.linspace(0, n, _ORIGINS, endpoint=False, dtype=int))
-    found = [Equilibration(n, int(origin), inefficiency(values[origin:])) for origin in origins]
+    found = [Equilibration(n, int(origin), statistical_inefficiency(values[origin:])) for origin in origins]
     return max(found, key=lambda e: e.independent)
 
 

@@ -1,4 +1,4 @@
-"""Error bars of correlated data: statistical inefficiency, drift, block jackknife, regression on correlated lags."""
+"""Error bars of correlated data: means, drift, block jackknife, regression on correlated lags."""
 
 from __future__ import annotations
 
@@ -8,50 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, linalg
+from scipy import linalg
+
+from mdstudy.base.stationarity import statistical_inefficiency
 
 Part = TypeVar("Part")
-
-
-def autocovariance(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Autocovariance at all lags by FFT, normalised by the number of pairs of each lag.
-
-    Parameters
-    ----------
-    values : (n,) float array
-
-    Returns
-    -------
-    (n,) float array
-    """
-    n = len(values)
-    deviations = values - values.mean()
-    spectrum = fft.rfft(deviations, n=fft.next_fast_len(2 * n))
-    sums = fft.irfft(np.abs(spectrum) ** 2, n=fft.next_fast_len(2 * n))[:n]
-    return np.asarray(sums / np.arange(n, 0, -1))
-
-
-def statistical_inefficiency(values: NDArray[np.float64]) -> float:
-    """Number of consecutive samples that are worth one independent sample, at least 1.
-
-    g = 1 + 2 sum_t (1 - t/n) C(t)/C(0), summed to the first lag at which C is not positive (Chodera et al., J. Chem.
-    Theory Comput. 3, 26 (2007), doi 10.1021/ct0502864). Correlations longer than the series cannot be seen: g is then
-    too small.
-
-    Parameters
-    ----------
-    values : (n,) float array
-        A stationary series.
-    """
-    n = len(values)
-    covariance = autocovariance(values)
-    if n < 3 or covariance[0] <= 1e-24 * max(1.0, float(np.abs(values).max()) ** 2):
-        return 1.0
-    correlation = covariance / covariance[0]
-    negative = np.flatnonzero(correlation[1:] <= 0)
-    end = 1 + int(negative[0]) if len(negative) else n
-    lags = np.arange(1, end)
-    return max(1.0, float(1 + 2 * np.sum((1 - lags / n) * correlation[1:end])))
 
 
 def mean_and_error(values: NDArray[np.float64]) -> tuple[float, float, float]:

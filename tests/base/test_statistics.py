@@ -7,13 +7,11 @@ import pytest
 from scipy import stats
 
 from mdstudy.base.statistics import (
-    autocovariance,
     drift_z,
     generalised_least_squares,
     halves_apart,
     jackknife,
     mean_and_error,
-    statistical_inefficiency,
 )
 
 
@@ -28,22 +26,7 @@ def autoregressive(seed: int, n: int, phi: float) -> np.ndarray:
     return values
 
 
-def test_autocovariance_is_that_of_a_loop() -> None:
-    x = autoregressive(0, 30, 0.7)
-    d = x - x.mean()
-    expected = [np.mean(d[: len(d) - k] * d[k:]) for k in range(len(d))]
-    np.testing.assert_allclose(autocovariance(x), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
-def test_statistical_inefficiency_of_an_autoregressive_process(phi: float) -> None:
-    """(1 + phi) / (1 - phi)."""
-    found = np.mean([statistical_inefficiency(autoregressive(seed, 20000, phi)) for seed in range(10)])
-    assert found == pytest.approx((1 + phi) / (1 - phi), rel=0.08)
-
-
-def test_a_constant_series_is_one_sample_a_frame_and_has_no_error() -> None:
-    assert statistical_inefficiency(np.full(100, 3.3)) == 1
+def test_a_constant_series_has_no_error() -> None:
     mean, error, _ = mean_and_error(np.full(100, 3.3))
     assert (mean, error) == (pytest.approx(3.3), pytest.approx(0, abs=1e-12))
 

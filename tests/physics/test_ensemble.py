@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from mdstudy.analysis.thermodynamics import read_log
-from mdstudy.base.stationarity import inefficiency
+from mdstudy.base.stationarity import statistical_inefficiency
 from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.run.plan import Plan, Production, Stage
 from mdstudy.run.rundir import RunDir
@@ -72,7 +72,7 @@ def logged(folder: Path, production: Production, seed: int) -> dict[str, NDArray
 def independent(values: NDArray[np.float64], discard: float = 0.1) -> NDArray[np.float64]:
     """Every g-th sample after the first tenth, g rounded up."""
     kept = values[int(discard * len(values)) :]
-    return kept[:: math.ceil(inefficiency(kept))]
+    return kept[:: math.ceil(statistical_inefficiency(kept))]
 
 
 def test_the_kinetic_energy_has_the_gamma_distribution_of_its_degrees_of_freedom(tmp_path: Path) -> None:
