@@ -1,0 +1,1 @@
+"""From monomers to networks: chains, their growth in place, and what has been made."""
