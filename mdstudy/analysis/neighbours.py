@@ -8,20 +8,15 @@ the same pairs.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mdstudy.analysis.cores import compiled, share_out
+
 IndexArray = NDArray[np.intp]
 Floats = NDArray[np.float32]
-Result = TypeVar("Result")
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Sorting into cells pays from this many atoms at the centre on ...
 LEAST_CENTRES = 16
@@ -31,12 +26,7 @@ LARGEST_SHARE = 0.5
 CROWDED = 32.0
 
 
-def _compiled(function: Function) -> Function:
-    """Compile at first use, for this processor; what is compiled is kept on disk. Threads run it side by side."""
-    return cast(Function, numba.njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})(function))
-
-
-@_compiled
+@compiled
 def _distances(xyz: Floats, i: int, around: IndexArray, box: Floats, out: Floats) -> None:
     """Squared distances from atom i to the nearest images of others; `box` has its vectors as rows."""
     x0, y0, z0 = xyz[i, 0], xyz[i, 1], xyz[i, 2]
@@ -63,7 +53,7 @@ def _distances(xyz: Floats, i: int, around: IndexArray, box: Floats, out: Floats
             out[k] = x * x + y * y + z * z
 
 
-@_compiled
+@compiled
 def _image(xyz: Floats, i: int, j: int, box: Floats, out: NDArray[np.int16]) -> None:
     """Box vectors to add to atom j to have it next to atom i."""
     x, y, z = xyz[j, 0] - xyz[i, 0], xyz[j, 1] - xyz[i, 1], xyz[j, 2] - xyz[i, 2]
@@ -76,7 +66,7 @@ def _image(xyz: Floats, i: int, j: int, box: Floats, out: NDArray[np.int16]) -> 
     out[0] = -np.rint(x / box[0, 0])
 
 
-@_compiled
+@compiled
 def _cell(xyz: Floats, i: int, box: Floats, shape: IndexArray, place: Floats) -> tuple[int, int, int]:
     """Cell of an atom; its place inside the box goes to `place`."""
     x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
@@ -97,7 +87,7 @@ def _cell(xyz: Floats, i: int, box: Floats, shape: IndexArray, place: Floats) ->
     )
 
 
-@_compiled
+@compiled
 def _cells(box: Floats, n_around: int, n_centre: int, r_max: float, shape: IndexArray) -> int:
     """Numbers of cells along each vector of the box, and how many to look at to each side; 0 where they do not pay."""
     volume = float(box[0, 0]) * box[1, 1] * box[2, 2]
@@ -115,7 +105,7 @@ def _cells(box: Floats, n_around: int, n_centre: int, r_max: float, shape: Index
     return reach if (2 * reach + 1) ** 3 < LARGEST_SHARE * shape[0] * shape[1] * shape[2] else 0
 
 
-@_compiled
+@compiled
 def _sort(
     xyz: Floats, around: IndexArray, box: Floats, shape: IndexArray, places: Floats, order: IndexArray
 ) -> IndexArray:
@@ -138,7 +128,7 @@ def _sort(
     return starts
 
 
-@_compiled
+@compiled
 def _distances_in_cells(
     xyz: Floats,
     i: int,
@@ -177,7 +167,7 @@ def _distances_in_cells(
     return n
 
 
-@_compiled
+@compiled
 def _histogram(
     positions: Floats,
     boxes: Floats,
@@ -209,7 +199,7 @@ def _histogram(
                         counts[label[b], min(int(np.sqrt(squares[k]) * scale), n_bins - 1)] += 1
 
 
-@_compiled
+@compiled
 def _contacts(
     positions: Floats,
     boxes: Floats,
@@ -252,14 +242,6 @@ def _contacts(
     return counts, first[:kept], second[:kept], distance[:kept], image[:kept]
 
 
-def _share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
-    """Run `work` on consecutive shares of the frames, one a core, and give the results in order."""
-    cores = min(len(os.sched_getaffinity(0)), n_frames)
-    cuts = [n_frames * k // cores for k in range(cores + 1)]
-    with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
-
-
 def histogram(
     positions: Floats,
     boxes: Floats,
@@ -297,7 +279,7 @@ def histogram(
         _histogram(positions[frames], boxes[frames], centre, around, label, molecule_of, r_max, counts)
         return counts
 
-    return np.asarray(sum(_share_out(len(positions), work)))
+    return np.asarray(sum(share_out(len(positions), work)))
 
 
 def contacts(
@@ -330,6 +312,6 @@ def contacts(
         return listed
 
     count, first, second, distance, image = (
-        np.concatenate(parts) for parts in zip(*_share_out(len(positions), work), strict=True)
+        np.concatenate(parts) for parts in zip(*share_out(len(positions), work), strict=True)
     )
     return count, first, second, distance, image

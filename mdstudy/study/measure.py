@@ -56,7 +56,7 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
             chosen.append(ShellAngles(ION, DONORS, AROUND, ANION_DONOR, ANION_CENTRE))
         chosen.append(ResidenceTimes(ION, DONORS, AROUND))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
-    chosen += [StructureFactor(every=10), SelfDiffusion(), SelfVanHove()]
+    chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]

@@ -3,13 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdstudy.analysis.scattering import form_factors, scattering_lengths
+from mdstudy.analysis.scattering import elements_of, form_factors, scattering_lengths
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.structure_factor import ScatteringAmplitudes, StructureFactor
 from mdstudy.study.measure import measure
 
 CUBE = [3.0, 3.0, 3.0, 90.0, 90.0, 90.0]
-OBLIQUE = [3.0, 3.2, 3.4, 80.0, 75.0, 85.0]
 
 
 def curves(measurement) -> dict[tuple[str, str], object]:
@@ -49,8 +48,6 @@ def test_totals_are_the_partials_weighed(electrolyte) -> None:
     by_name = curves(found)
     names = np.unique([of.partition("-")[0] for kind, of in by_name if kind == "partial_structure_factor"])
     masses = electrolyte.sites.masses
-    from mdstudy.analysis.scattering import elements_of
-
     share = np.array([(elements_of(masses) == name).mean() for name in names])
     q = by_name["structure_factor_xray", "box"].x
     lengths = np.repeat(scattering_lengths(names)[:, None], len(q), axis=1)
@@ -63,36 +60,24 @@ def test_totals_are_the_partials_weighed(electrolyte) -> None:
         np.testing.assert_allclose(by_name[f"structure_factor_{quantity}", "box"].y, due, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("box", [CUBE, OBLIQUE], ids=["rectangular", "oblique"])
-def test_products_are_those_of_a_sum_over_pairs_on_vectors_that_fit_the_box(trajectory_of, box) -> None:
-    rng = np.random.default_rng(3)
-    xyz = rng.uniform(-1, 5, (1, 30, 3))
-    trajectory = trajectory_of([("Li", ("Li",))] * 18 + [("TTE", ("O",))] * 12, xyz, box)
-    (_, block), *_ = trajectory.blocks(1)
-    tally = ScatteringAmplitudes(12.0, 1.0, 4, 1)
-    sums = tally(block, trajectory.sites).arrays
-    matrix = block.matrices[0].astype(float)
-    indices, q, bins = tally._draw(0.0, matrix)
-    vectors = indices @ (2 * np.pi * np.linalg.inv(matrix).T)
-    np.testing.assert_allclose(np.exp(1j * vectors @ matrix.T), 1, atol=1e-9)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), q)
-    assert np.bincount(bins).max() <= 4
-    assert len(np.unique(indices, axis=0)) == len(indices)
-    waves = np.exp(1j * block.positions[0].astype(float) @ vectors.T)
-    lithium, oxygen = waves[:18].sum(axis=0), waves[18:].sum(axis=0)
-    for (a, b), product in (((0, 0), np.abs(lithium) ** 2), ((0, 1), (lithium * oxygen.conj()).real)):
-        due = np.bincount(bins, weights=product, minlength=tally.n_bins)
-        np.testing.assert_allclose(sums["products"][a, b], due, rtol=1e-4, atol=1e-3)
-
-
-def test_vectors_are_of_half_the_space_and_all_of_it_where_few_are_asked_for() -> None:
-    tally = ScatteringAmplitudes(8.0, 8.0, 10**6, 1)
-    indices, *_ = tally._draw(0.0, np.diag([3.0, 3.0, 3.0]))
-    both = {tuple(v) for v in indices.tolist()} | {tuple(-v for v in w) for w in indices.tolist()}
-    n = np.arange(-4, 5)
-    due = {(h, k, m) for h in n for k in n for m in n if 0 < 4 * np.pi**2 / 9 * (h * h + k * k + m * m) < 64}
-    assert both == due
-    assert len(both) == 2 * len(indices)
+def test_the_form_of_a_molecule_is_seen_wherever_the_box_cuts_it(trajectory_of) -> None:
+    """One molecule alone: S_ab = 1 + <cos q.(r_i - r_j)> / (N c_a c_b), over all vectors of a bin."""
+    shape = np.array([[0.0, 0.0, 0.0], [0.16, 0.02, 0.0], [-0.05, 0.11, 0.2]])
+    somewhere = [[1.0, 1.0, 1.0], [2.95, 0.02, 2.9], [-7.0, 31.0, 0.5]]
+    curve = []
+    for place in somewhere:
+        alone = trajectory_of([("TTE", ("O", "C", "F"))], np.tile(shape + place, (10, 1, 1)), CUBE)
+        (found,) = measure(alone, [StructureFactor(q_max=12.0, vectors=10**6)])
+        curve.append(curves(found)["partial_structure_factor", "C-O"])
+    n = np.arange(-6, 7)
+    q = 2 * np.pi / 3 * np.stack(np.meshgrid(n, n, n), axis=-1).reshape(-1, 3)
+    length, cosine = np.linalg.norm(q, axis=1), np.cos(q @ (shape[0] - shape[1]))
+    bins = np.minimum((length / 0.5).astype(int), 23)
+    inside = (length > 0) & (length < 12)
+    filled = np.unique(bins[inside])
+    due = [1 + cosine[inside & (bins == b)].mean() / (3 / 3 / 3) for b in filled]
+    for found in curve:
+        np.testing.assert_allclose(found.y, due, atol=2e-5)
 
 
 def test_repartitioned_masses_are_refused(trajectory_of) -> None:
@@ -102,12 +87,14 @@ def test_repartitioned_masses_are_refused(trajectory_of) -> None:
         measure(trajectory, [StructureFactor()])
 
 
-def test_one_frame_in_so_many_is_chosen_by_its_time_alone(trajectory_of) -> None:
-    xyz = np.random.default_rng(5).uniform(0, 3, (200, 4, 3))
+def test_what_is_drawn_hangs_on_the_time_of_the_frame_and_not_on_the_blocks(trajectory_of) -> None:
+    xyz = np.random.default_rng(5).uniform(0, 3, (20, 4, 3))
     trajectory = trajectory_of([("Li", ("Li",))] * 4, xyz, CUBE)
-    every, some = ScatteringAmplitudes(12.0, 1.0, 4, 1), ScatteringAmplitudes(12.0, 1.0, 4, 1, 10)
+    tally = ScatteringAmplitudes(12.0, 1.0, 4, 1)
     (_, whole), *_ = trajectory.blocks(1)
-    pieces = [some(block, trajectory.sites).arrays["numbers"] for _, block in trajectory.blocks(7)]
-    chosen = some(whole, trajectory.sites).arrays["numbers"]
-    np.testing.assert_array_equal(sum(pieces), chosen)
-    assert 0.05 < chosen.sum() / every(whole, trajectory.sites).arrays["numbers"].sum() < 0.2
+    together = tally(whole, trajectory.sites).arrays
+    pieces = [tally(block, trajectory.sites).arrays for _, block in trajectory.blocks(7)]
+    for name, sums in together.items():
+        np.testing.assert_allclose(sum(piece[name] for piece in pieces), sums, rtol=1e-12)
+    drawn = {float(tally(block, trajectory.sites).arrays["lengths"].sum()) for _, block in trajectory.blocks(20)}
+    assert len(drawn) == 20

@@ -1,0 +1,32 @@
+"""Compiled functions, and frames shared out over the cores that run them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import numba
+
+Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile at first use, for this processor; what is compiled is kept on disk. Threads run it side by side.
+
+    A change of a function that is compiled into another of the same file is noticed, of another file it is not: what
+    calls each other stays in one file.
+    """
+    fastmath = {"contract", "arcp", "nsz", "reassoc"}  # NaN and infinity stay what they are
+    return cast(Function, numba.njit(cache=True, nogil=True, fastmath=fastmath)(function))
+
+
+def share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
+    """Run `work` on consecutive shares of the frames, one a core, and give the results in order."""
+    cores = min(len(os.sched_getaffinity(0)), n_frames)
+    cuts = [n_frames * k // cores for k in range(cores + 1)]
+    with ThreadPoolExecutor(cores) as pool:
+        return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
