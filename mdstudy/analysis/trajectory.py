@@ -25,7 +25,7 @@ from mdstudy.analysis.frames import Block, IndexArray, Sites
 from mdstudy.analysis.periodic import Tree, Unwrapper, box_matrices, molecule_centres
 from mdstudy.base.errors import RunError, TrajectoryError
 from mdstudy.run.rundir import RunDir, frame_times
-from mdstudy.system.species import Molecule, Polymer, all_species
+from mdstudy.system.species import Salt, all_species
 
 #: Numbers in the positions of one block (float32): bounds the memory of a pass.
 BLOCK_SIZE = 6_000_000
@@ -47,6 +47,8 @@ class Trajectory:
         Bonds along which molecules are made whole; None where they are whole already.
     source : str
         What it was read from.
+    model : str
+        Force field with its hash and the scale of ionic charges; empty where not known.
     """
 
     sites: Sites
@@ -54,6 +56,7 @@ class Trajectory:
     read: Callable[[], Iterator[RawFrame]]
     tree: Tree | None
     source: str
+    model: str = ""
 
     def blocks(self, n_blocks: int) -> Iterator[tuple[int, Block]]:
         """Frames in consecutive blocks, one at a time in memory.
@@ -143,7 +146,9 @@ def open_run(directory: str | Path) -> Trajectory:
     steps = np.concatenate([frame_times(file)[0] for file in files])
     if len(steps) == 0 or (len(steps) > 1 and np.ptp(np.diff(steps)) != 0) or steps[0] <= 0:
         raise TrajectoryError(f"{run.path}: frames are missing, repeated or not evenly spaced")
-    scale = float(json.loads(run.spec.read_text(encoding="utf-8"))["charge_scale"])
+    spec = json.loads(run.spec.read_text(encoding="utf-8"))
+    scale = float(spec["charge_scale"])
+    model = f"{spec['force_field']}, SHA-256 {spec['force_field_sha256'][:12]}, charges of ions x {scale:g}"
     sites = find_sites(_topology(run), charge_scale=scale)
 
     def read() -> Iterator[RawFrame]:
@@ -153,7 +158,7 @@ def open_run(directory: str | Path) -> Trajectory:
                     box = triclinic_box(*frame.box).astype(np.float32)
                     yield float(frame.time), np.asarray(frame.x, dtype=np.float32), box
 
-    return Trajectory(sites, len(steps), read, None, str(run.path))
+    return Trajectory(sites, len(steps), read, None, str(run.path), model)
 
 
 def from_universe(
@@ -211,16 +216,17 @@ def find_sites(
     first = np.unique(molecule_of, return_index=True)[1]
     names = np.asarray(atoms.names, dtype=str) if hasattr(atoms, "names") else np.full(len(atoms), "")
     residues = np.asarray(atoms.resnames, dtype=str) if hasattr(atoms, "resnames") else np.full(len(atoms), "")
-    structures = {name: s for name, s in all_species().items() if isinstance(s, Molecule | Polymer)}
+    structures = {name: s for name, s in all_species().items() if not isinstance(s, Salt)}
     known = {residue: name for name, structure in structures.items() for residue in structure.residues}
     species_of = np.array([known.get(residue, residue) for residue in residues[first]], dtype=object)
-    found: dict[str, IndexArray] = {}
-    for name in dict.fromkeys(species_of):
-        of = species_of == name
-        mine = of[molecule_of]
-        found[name] = np.flatnonzero(mine)
-        if name in structures:
-            for site, members in structures[name].sites.items():
+    found: dict[str, IndexArray] = {
+        name: np.flatnonzero((species_of == name)[molecule_of]) for name in dict.fromkeys(species_of)
+    }
+    # A network is one molecule with residues of several species: sites go by residues.
+    for name, structure in structures.items():
+        mine = np.isin(residues, structure.residues)
+        if mine.any():
+            for site, members in structure.sites.items():
                 found[f"{name}.{site}"] = np.flatnonzero(mine & np.isin(names, members))
     for site, selection in (groups or {}).items():
         picked = universe.select_atoms(selection).indices

@@ -16,14 +16,14 @@ from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import content_hash, record, write_json, write_text
 from mdstudy.run.plan import Plan, seed_for
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, crosslinker_template, molecule_template, polymer_template
 from mdstudy.system.composition import FOLDER as SYSTEMS
 from mdstudy.system.composition import Composition, load_system, resolve
 from mdstudy.system.packing import pack, topology, write_structure
 from mdstudy.system.parameterise import load_force_field, parameterise
 from mdstudy.system.protocol import load_protocol
 from mdstudy.system.species import FOLDER as SPECIES
-from mdstudy.system.species import Molecule, Polymer, load_species
+from mdstudy.system.species import Crosslinker, Molecule, Polymer, load_species
 
 
 def _silent(fraction: float, text: str) -> None:
@@ -50,6 +50,9 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
             )
         elif isinstance(species, Molecule):
             template = molecule_template(name, species.smiles, species.residue, species.atoms, own_seed)
+        elif isinstance(species, Crosslinker):
+            units = composition.network["crosslinker_units"]
+            template = crosslinker_template(name, units, species.half, species.middle, own_seed)
         else:
             raise BuildError(f"{name}: a salt has no box of its own; its ions have")
         made.append((template, count))

@@ -30,6 +30,11 @@ TACTICITIES = ("isotactic", "syndiotactic", "atactic")
 
 #: Heavy atoms of a repeat unit CB-CA(CM)(C(=O1)O2-CO), in the order of :data:`_UNIT`.
 UNIT_ATOMS = ("CB", "CA", "CM", "C", "O1", "O2", "CO")
+#: Heavy atoms of the halves and of the middle of a PEG dimethacrylate, in the order of its SMILES.
+_FIRST_HALF, _MIDDLE, _LAST_HALF = "C=C(C)C(=O)OC", "COC", "COC(=O)C(C)=C"
+_FIRST_ATOMS = ("CB", "CA", "CM", "C", "O1", "O2", "CE")
+_MIDDLE_ATOMS = ("C1", "O3", "C2")
+_LAST_ATOMS = ("CE", "O2", "C", "O1", "CA", "CM", "CB")
 _HEAD, _UNIT, _TAIL = "CC(C)(C(=O)OC)", "C[C{tag}](C)(C(=O)OC)", "C[C{tag}H](C)(C(=O)OC)"
 
 #: Two atoms are bonded if they are nearer than this multiple of the sum of their covalent radii.
@@ -153,6 +158,38 @@ def polymer_template(
         if dyads(template, conformer) != wanted:
             raise BuildError(f"PMMA: a conformer of the {tacticity} chain has the wrong tacticity (seed {seed})")
     return template
+
+
+def crosslinker_template(
+    name: str, units: int, half: str, middle: str, seed: int, *, n_conformers: int = 2
+) -> Template:
+    """Make the template of a PEG dimethacrylate, CH2=C(CH3)CO-O-[CH2CH2O]n-CO-C(CH3)=CH2.
+
+    Of four times `n_conformers` conformers the most coiled are kept.
+
+    Parameters
+    ----------
+    name : str
+        The species, for messages.
+    units : int
+        Ethylene oxide units n, at least 1.
+    half, middle : str
+        Residue names of the methacrylate halves and of what is between them.
+    seed : int
+        Seed of the conformers.
+    n_conformers : int
+        How many conformers to keep.
+
+    Raises
+    ------
+    BuildError
+        Too short, or no sound conformer.
+    """
+    if units < 1:
+        raise BuildError(f"{name}: {units} ethylene oxide units join nothing; 1 is the least")
+    smiles = _FIRST_HALF + _MIDDLE * (units - 1) + _LAST_HALF
+    residues = [(half, _FIRST_ATOMS), *[(middle, _MIDDLE_ATOMS)] * (units - 1), (half, _LAST_ATOMS)]
+    return _template(name, smiles, residues, seed, n_conformers, 4 * n_conformers)
 
 
 def dyads(template: Template, conformer: int = 0) -> list[Dyad]:

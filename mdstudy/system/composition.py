@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +20,17 @@ from mdstudy.base.errors import SpecError
 from mdstudy.base.library import find, names
 from mdstudy.base.spec import Molarity, Spec, Temperature, read_spec
 from mdstudy.base.units import AVOGADRO, UNITS, parse
-from mdstudy.system.species import Molecule, Polymer, Salt, Species, load_species, substance_mass
+from mdstudy.system.gel import Network
+from mdstudy.system.species import (
+    Crosslinker,
+    Molecule,
+    Polymer,
+    Salt,
+    Species,
+    load_species,
+    substance_mass,
+    substance_volume,
+)
 
 FOLDER = "systems"
 
@@ -77,6 +87,21 @@ class Variant(Spec):
     amounts: dict[str, Amount] = Field(min_length=1)
     molarity: MolarityTarget | None = None
     polymer: PolymerShare | None = None
+    network: Network | None = None
+
+    @model_validator(mode="after")
+    def _one_scaffold(self) -> Variant:
+        if self.polymer is not None and self.network is not None:
+            raise ValueError("give either polymer or network")
+        return self
+
+    def load(self, name: str) -> Species:
+        """A species of the recipe, a crosslinker with its number of units."""
+        return load_species(name) if self.network is None else self.network.load(name)
+
+    def is_scaffold(self, name: str) -> bool:
+        """Whether a substance is of the polymer or of the network."""
+        return name == (self.polymer and self.polymer.species) or bool(self.network and name in self.network.species)
 
 
 class SystemSpec(Spec):
@@ -117,6 +142,8 @@ class Composition:
         g/cm^3, ideal mixing.
     edge : float
         Edge of the cubic box at that density, nm.
+    network : dict of str
+        What is polymerised in the box and how, see :class:`Network`; empty if nothing is.
     """
 
     system: str
@@ -138,10 +165,11 @@ class Composition:
     edge: float
     chain_length: int
     tacticity: str
+    network: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+        """Plain data for JSON, without `network` where nothing is polymerised."""
+        return {key: value for key, value in asdict(self).items() if key != "network" or value}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Composition:
@@ -194,18 +222,24 @@ def resolve(system: str | Path | SystemSpec, variant: str | None = None, atoms: 
     if key not in spec.variants:
         raise SpecError(f'{label}: no variant "{key}"; it has {", ".join(spec.variants)}')
     recipe = spec.variants[key]
-    moles = _moles(recipe, f"{label}: variants.{key}")
+    where = f"{label}: variants.{key}"
+    moles = _moles(recipe, where)
     length = recipe.polymer.length if recipe.polymer else 0
-    per_mole = sum(n * _atoms(load_species(s)) for s, n in moles.items())
-    rarest = min(moles, key=lambda s: moles[s] / (length if _is_polymer(s) else 1))
+    per_mole = sum(n * _atoms(recipe.load(s)) for s, n in moles.items())
+    network = recipe.network
+    counted = [s for s in moles if network is None or s not in network.species]
+    rarest = min(counted, key=lambda s: moles[s] / (length if _is_polymer(s) else 1))
     unit = length if _is_polymer(rarest) else 1
     count = round(atoms / per_mole * moles[rarest] / unit)
     if count < 1:
         need = math.ceil(per_mole / moles[rarest] * unit)
-        raise SpecError(f"{label}: variants.{key}: {atoms} atoms are too few for one {rarest}; take at least {need}")
+        raise SpecError(f"{where}: {atoms} atoms are too few for one {rarest}; take at least {need}")
     scale = count * unit / moles[rarest]
     exact = {s: n * scale for s, n in moles.items()}
-    units = {s: float(round(n / length) * length if _is_polymer(s) else round(n)) for s, n in exact.items()}
+    units = {s: float(round(exact[s] / length) * length if _is_polymer(s) else round(exact[s])) for s in counted}
+    if network is not None:
+        liquid = sum(n * substance_mass(load_species(s)) for s, n in units.items())
+        units |= network.whole(exact, liquid, f"{where}.network")
     return _describe(label, key, recipe, exact, units)
 
 
@@ -213,19 +247,20 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
     length = recipe.polymer.length if recipe.polymer else 0
     molecules: dict[str, int] = {}
     for substance, n in units.items():
-        species = load_species(substance)
+        species = recipe.load(substance)
         members = species.ions if isinstance(species, Salt) else {substance: 1}
         for member, each in members.items():
             whole = round(n) * each if not isinstance(species, Polymer) else round(n / length)
             molecules[member] = molecules.get(member, 0) + whole
-    masses = {s: n * substance_mass(load_species(s)) for s, n in units.items()}
-    volumes = {s: n * _volume(s, label) for s, n in units.items()}
+    masses = {s: n * substance_mass(recipe.load(s)) for s, n in units.items()}
+    volumes = {s: n * _volume(recipe.load(s), label) for s, n in units.items()}
     n_atoms, mass, charge = 0, 0.0, 0
     for name, n in molecules.items():
-        species = load_species(name)
-        if isinstance(species, Polymer):
-            n_atoms += n * species.chain_atoms(length)
-            mass += n * species.chain_mass(length)
+        species = recipe.load(name)
+        if isinstance(species, Polymer | Crosslinker):
+            units_each = length if isinstance(species, Polymer) else species.units
+            n_atoms += n * species.chain_atoms(units_each)
+            mass += n * species.chain_mass(units_each)
         elif isinstance(species, Molecule):
             n_atoms += n * species.n_atoms
             mass += n * species.mass
@@ -233,7 +268,7 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
     volume = sum(volumes.values())  # cm^3 per mol of boxes
     target = recipe.molarity
     of, basis = (target.of, target.basis) if target else ("", "liquid")
-    counted = sum(v for s, v in volumes.items() if basis == "whole" or not _is_polymer(s))
+    counted = sum(v for s, v in volumes.items() if basis == "whole" or not recipe.is_scaffold(s))
     total, total_mass = sum(units.values()), sum(masses.values())
     return Composition(
         system=label,
@@ -255,6 +290,7 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
         edge=(volume / AVOGADRO * 1e21) ** (1 / 3),
         chain_length=length,
         tacticity=recipe.polymer.tacticity if recipe.polymer else "",
+        network=recipe.network.model_dump() if recipe.network else {},
     )
 
 
@@ -275,14 +311,16 @@ def _atoms(species: Species) -> float:
         return sum(n * _atoms(load_species(ion)) for ion, n in species.ions.items())
     if isinstance(species, Polymer):
         return species.chain_atoms(1) - species.chain_atoms(0)
+    if isinstance(species, Crosslinker):
+        return species.chain_atoms(species.units)
     return species.n_atoms
 
 
-def _volume(name: str, where: str) -> float:
-    volume = load_species(name).molar_volume
+def _volume(species: Species, where: str) -> float:
+    volume = substance_volume(species)
     if volume is None:
         raise SpecError(
-            f"{where}: {name} has no molar_volume; weigh in a neutral substance that has one (LiFSI, not Li)"
+            f"{where}: {species.name} has no molar_volume; weigh in a neutral substance that has one (LiFSI, not Li)"
         )
     return volume
 
@@ -292,7 +330,7 @@ def _in_moles(name: str, amount: tuple[float, str], where: str) -> float:
     if dimension == "bulk mass":
         return number / substance_mass(load_species(name))
     if dimension == "bulk volume":
-        return number / _volume(name, where)
+        return number / _volume(load_species(name), where)
     return number
 
 
@@ -302,8 +340,11 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
     charge = 0.0
     for name, amount in recipe.amounts.items():
         species = _species(name, f"{where}.amounts.{name}")
-        if isinstance(species, Polymer):
-            raise SpecError(f"{where}.amounts.{name}: a polymer goes into [polymer]")
+        if isinstance(species, Polymer | Crosslinker):
+            table = "polymer" if isinstance(species, Polymer) else "network"
+            raise SpecError(f"{where}.amounts.{name}: a {species.kind} goes into [{table}]")
+        if recipe.network is not None and name in recipe.network.species:
+            raise SpecError(f"{where}.amounts.{name}: it is in [network] already, by its share")
         moles[name] = _in_moles(name, amount, f"{where}.amounts.{name}")
         charge += moles[name] * (species.charge if isinstance(species, Molecule) else 0)
     if not any(moles.values()):
@@ -311,11 +352,13 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
     if abs(charge) > 1e-9 * sum(moles.values()):
         raise SpecError(f"{where}.amounts: the box is not neutral ({charge:+g} e a mole of recipe)")
     for name in moles:
-        _volume(name, f"{where}.amounts.{name}")
-    polymer = partial(_polymer_moles, recipe, where)
+        _volume(load_species(name), f"{where}.amounts.{name}")
+    if recipe.network is not None:
+        recipe.network.check(f"{where}.network")
+    scaffold = partial(_scaffold, recipe, where)
 
-    def polymer_volume(amounts: dict[str, float]) -> float:
-        return polymer(amounts) * _volume(recipe.polymer.species, where) if recipe.polymer else 0.0
+    def scaffold_volume(amounts: dict[str, float]) -> float:
+        return sum(n * _volume(recipe.load(s), where) for s, n in scaffold(amounts).items())
 
     if recipe.molarity is not None:
         target = recipe.molarity
@@ -324,37 +367,37 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
             raise SpecError(f"{where}.molarity.of: {target.of} is not among the amounts ({', '.join(moles)})")
         if isinstance(_species(target.by_adding, f"{where}.molarity.by_adding"), Polymer):
             raise SpecError(f"{where}.molarity.by_adding: a polymer goes into [polymer]")
-        x = _solve(target, moles, polymer_volume, where)
+        x = _solve(target, moles, scaffold_volume, where)
         moles[target.by_adding] = moles.get(target.by_adding, 0.0) + x
-    if recipe.polymer is not None:
-        moles[recipe.polymer.species] = polymer(moles)
+    moles |= scaffold(moles)
     return {name: n for name, n in moles.items() if n > 0}
 
 
-def _polymer_moles(recipe: Variant, where: str, moles: dict[str, float]) -> float:
-    """Repeat units that give the wanted share; linear in the rest."""
+def _scaffold(recipe: Variant, where: str, moles: dict[str, float]) -> dict[str, float]:
+    """Polymer (repeat units) or molecules of a network that have the wanted share; linear in the rest."""
     share = recipe.polymer
     if share is None:
-        return 0.0
+        rest = sum(n * substance_mass(load_species(s)) for s, n in moles.items())
+        return recipe.network.moles(rest) if recipe.network else {}
     species = _species(share.species, f"{where}.polymer.species")
     if not isinstance(species, Polymer):
         raise SpecError(f"{where}.polymer.species: {share.species} is not a polymer")
     if share.mass_fraction is not None:
         rest = sum(n * substance_mass(load_species(s)) for s, n in moles.items())
-        return share.mass_fraction / (1 - share.mass_fraction) * rest / substance_mass(species)
+        return {share.species: share.mass_fraction / (1 - share.mass_fraction) * rest / substance_mass(species)}
     fraction = share.volume_fraction or 0.0
-    rest = sum(n * _volume(s, where) for s, n in moles.items())
-    return fraction / (1 - fraction) * rest / _volume(share.species, where)
+    rest = sum(n * _volume(load_species(s), where) for s, n in moles.items())
+    return {share.species: fraction / (1 - fraction) * rest / _volume(species, where)}
 
 
 def _solve(
-    target: MolarityTarget, moles: dict[str, float], polymer_volume: Callable[[dict[str, float]], float], where: str
+    target: MolarityTarget, moles: dict[str, float], scaffold_volume: Callable[[dict[str, float]], float], where: str
 ) -> float:
     """Moles x of `by_adding` such that n(of) / V = c; both sides are linear in x."""
 
     def litres(amounts: dict[str, float]) -> float:
-        volume = sum(n * _volume(s, where) for s, n in amounts.items())
-        return (volume + (polymer_volume(amounts) if target.basis == "whole" else 0.0)) / 1e3
+        volume = sum(n * _volume(load_species(s), where) for s, n in amounts.items())
+        return (volume + (scaffold_volume(amounts) if target.basis == "whole" else 0.0)) / 1e3
 
     more = moles | {target.by_adding: moles.get(target.by_adding, 0.0) + 1.0}
     v0, slope = litres(moles), litres(more) - litres(moles)

@@ -1,4 +1,4 @@
-"""Molecules, polymers and salts: what boxes are made of and what a chemist weighs in.
+"""Molecules, polymers, crosslinkers and salts: what boxes are made of and what a chemist weighs in.
 
 One TOML file each under ``systems/molecules``; its file name is its name.
 """
@@ -23,6 +23,12 @@ FOLDER = "systems/molecules"
 ATOMIC_MASS = {"H": 1.008, "Li": 6.94, "C": 12.011, "N": 14.007, "O": 15.999, "F": 18.998403163, "S": 32.06}
 
 Name = Annotated[str, Field(min_length=1)]
+
+#: Residues that a residue with a C=C becomes in a chain: "initiated" (a chain of it alone), "head", "unit" and "tail".
+States = Annotated[
+    dict[Literal["initiated", "head", "unit", "tail"], Name],
+    Field(description="residues that its C=C becomes in a chain; none: it has no C=C that reacts"),
+]
 
 
 def parse_formula(formula: str) -> dict[str, int]:
@@ -80,6 +86,7 @@ class Molecule(_Structure):
     charge: int
     residue: Name
     atoms: tuple[Name, ...] = Field(min_length=1, description="names of the heavy atoms in the order of the SMILES")
+    states: States = Field({})
 
     @model_validator(mode="after")
     def _known_sites(self) -> Molecule:
@@ -105,12 +112,10 @@ class Molecule(_Structure):
         return (self.residue,)
 
 
-class Polymer(_Structure):
-    """A linear chain; `formula` and `molar_volume` are those of one repeat unit."""
+class _Chain(_Structure):
+    """Something of any length; `formula` and `molar_volume` are those of one repeat unit."""
 
-    kind: Literal["polymer"]
     end_groups: str
-    residues: tuple[Name, Name, Name] = Field(description="head, repeat unit, tail")
     charge: Literal[0] = 0
 
     def chain_mass(self, length: int) -> float:
@@ -122,6 +127,29 @@ class Polymer(_Structure):
         return length * sum(parse_formula(self.formula).values()) + sum(parse_formula(self.end_groups).values())
 
 
+class Polymer(_Chain):
+    """A linear chain of repeat units."""
+
+    kind: Literal["polymer"]
+    residues: tuple[Name, Name, Name] = Field(description="head, repeat unit, tail")
+
+
+class Crosslinker(_Chain):
+    """Two halves with a C=C each, and `units` repeat units in all between their ester groups."""
+
+    kind: Literal["crosslinker"]
+    end_volume: MolarVolume = Field(description="contribution of the end groups, cm^3/mol")
+    half: Name = Field(description="residue of each half; with one repeat unit the molecule is two of them")
+    middle: Name = Field(description="residue between the halves, one fewer than repeat units")
+    states: States = Field(min_length=1)
+    units: int = Field(0, ge=0, description="of one molecule; a system states it")
+
+    @property
+    def residues(self) -> tuple[str, ...]:
+        """Residue names before and after the C=C have reacted."""
+        return (self.half, self.middle, *self.states.values())
+
+
 class Salt(_Substance):
     """A neutral formula unit of ions."""
 
@@ -129,11 +157,12 @@ class Salt(_Substance):
     ions: dict[Name, Annotated[int, Field(gt=0)]] = Field(min_length=1)
 
 
-Species: TypeAlias = Molecule | Polymer | Salt
+Species: TypeAlias = Molecule | Polymer | Crosslinker | Salt
 
-_KINDS: dict[str, type[Molecule] | type[Polymer] | type[Salt]] = {
+_KINDS: dict[str, type[Species]] = {
     "molecule": Molecule,
     "polymer": Polymer,
+    "crosslinker": Crosslinker,
     "salt": Salt,
 }
 
@@ -180,4 +209,13 @@ def substance_mass(substance: Species) -> float:
     """Molar mass of a molecule, formula unit or repeat unit, g/mol."""
     if isinstance(substance, Salt):
         return sum(n * substance_mass(load_species(ion)) for ion, n in substance.ions.items())
+    if isinstance(substance, Crosslinker):
+        return substance.chain_mass(substance.units)
     return formula_mass(substance.formula)
+
+
+def substance_volume(substance: Species) -> float | None:
+    """Contribution of a molecule, formula unit or repeat unit to the volume of a mixture, cm^3/mol; None if unknown."""
+    if isinstance(substance, Crosslinker) and substance.molar_volume is not None:
+        return substance.end_volume + substance.units * substance.molar_volume
+    return substance.molar_volume

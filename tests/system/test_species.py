@@ -12,6 +12,7 @@ from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.species import (
     ATOMIC_MASS,
     FOLDER,
+    Crosslinker,
     Molecule,
     Polymer,
     Salt,
@@ -94,7 +95,7 @@ def test_a_chain_is_its_units_and_its_ends() -> None:
     ("old", "new", "message"),
     [
         ('kind = "molecule"', 'kind = "molecul"', 'kind: "molecul" is none. Did you mean "molecule"?'),
-        ('kind = "molecule"\n', "", 'kind: "" is none. Known: molecule, polymer, salt.'),
+        ('kind = "molecule"\n', "", 'kind: "" is none. Known: crosslinker, molecule, polymer, salt.'),
         ("formula =", "formla =", 'formla: no such field. Did you mean "formula"?'),
         ('"CH4O"', '"CH4Q"', '(whole file): "CH4Q": no atomic mass of Q here.'),
         ('O = ["O1"]', 'O = ["O2"]', "sites.O: no atom O2. Known: C1, O1."),
@@ -144,14 +145,18 @@ def test_formula_charge_and_atoms_of_a_molecule_agree_with_its_smiles(name: str)
 @pytest.mark.parametrize("name", [n for n in SHIPPED if not isinstance(load_species(n), Salt)])
 def test_the_force_field_knows_the_residues_with_the_atoms_of_the_sites(name: str) -> None:
     species, field = load_species(name), load_force_field("clp-opls")
-    assert isinstance(species, Molecule | Polymer)
+    assert not isinstance(species, Salt)
     for residue in species.residues:
         assert residue in field.residues, f"{name}: no residue {residue}"
         known = field.residues[residue].types.keys()
         heavy = species.atoms if isinstance(species, Molecule) else ()
         assert set(heavy) <= known
         for site, atoms in species.sites.items():
-            assert set(atoms) <= known, f"{name}.{site} in {residue}"
+            # The halves of a crosslinker and what is between them have different atoms.
+            elsewhere = isinstance(species, Crosslinker) and not set(atoms) & known
+            assert set(atoms) <= known or elsewhere, f"{name}.{site} in {residue}"
+    everything = {atom for residue in species.residues for atom in field.residues[residue].types}
+    assert {atom for atoms in species.sites.values() for atom in atoms} <= everything
     charges = [field.residues[residue].charge for residue in species.residues]
     assert charges == [species.charge] * len(charges)
 
