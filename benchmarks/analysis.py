@@ -24,6 +24,7 @@ from MDAnalysis.analysis.rdf import InterRDF
 from MDAnalysis.lib.distances import capped_distance
 from solvation_analysis.solute import Solute
 
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.analysis.trajectory import Trajectory, from_universe
 from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.rdf import RadialDistribution
@@ -130,11 +131,11 @@ def tasks(universe: MDAnalysis.Universe) -> dict[tuple[str, str], Callable[[], o
         (liquid, "mdstudy"): ours(RadialDistribution("Pyr13.N", ("Pyr13.N", "FSI.N"))),
         (liquid, "freud"): lambda: rdf_freud(cation, [cation, anion]),
         (liquid, "MDAnalysis"): lambda: rdf_mdanalysis(cation, [cation, anion]),
-        ("first shells", "mdstudy, g(r) for the cutoffs included"): ours(SolvationShell("Li", DONORS, DONORS)),
+        ("first shells", "mdstudy, g(r) for the cutoffs included"): ours(SolvationShell(FirstShell("Li", DONORS))),
         ("first shells", "capped_distance alone"): bare,
         ("first shells", "solvation-analysis"): solute,
         ("shells, speciation, clusters", "mdstudy"): ours(
-            *(kind("Li", DONORS, DONORS) for kind in (SolvationShell, Speciation, IonClusters))
+            *(kind(FirstShell("Li", DONORS)) for kind in (SolvationShell, Speciation, IonClusters))
         ),
         ("structure factors, 28 partials", "mdstudy"): ours(StructureFactor()),
         ("all of a report", "mdstudy"): ours(*standard_observables(whole.sites, 298.15)),

@@ -23,6 +23,8 @@ SMOOTHING = 0.006
 PROMINENCE = 0.3
 #: ... and this many standard errors of as many independent counts.
 NOISE = 4.0
+#: A first shell ends in a minimum below this share of the bulk, or below the other share of the peaks beside it.
+DEPLETED, DIVIDED = 0.95, 0.25
 #: The first minimum is the middle of where g is within this share of the peak from its lowest value.
 FLAT = 0.01
 
@@ -118,8 +120,10 @@ def first_shell(
     """First peak and first minimum of a radial distribution function.
 
     g is smoothed by a Gaussian (:data:`SMOOTHING`). The first peak is the first maximum that stands out by
-    :data:`PROMINENCE` and, where the number of pairs is known, by :data:`NOISE` standard errors of independent counts;
-    the minimum is the middle of the flat bottom between it and the next such peak, so that it does not depend on the
+    :data:`PROMINENCE` and, where the number of pairs is known, by :data:`NOISE` standard errors of independent counts.
+    The shell ends at the first minimum that is below the bulk (:data:`DEPLETED`) or far below the peaks beside it
+    (:data:`DIVIDED`): a shell may have two peaks, and where g goes straight to one there is none, as nothing tells it
+    from what is around it. The minimum is the middle of the flat bottom, so that it does not depend on the
     noise of empty bins.
 
     Parameters
@@ -132,26 +136,30 @@ def first_shell(
     Returns
     -------
     peak, height, minimum : float
-        nm, 1, nm; NaN where there is no such peak.
+        nm, 1, nm; NaN where there is no such peak, and no such minimum.
     """
     width = SMOOTHING / (r[1] - r[0])
     smooth = gaussian_filter1d(g, width)
-    peaks, found = find_peaks(smooth, prominence=PROMINENCE)
+    noise = np.zeros_like(g)
     if ideal is not None:
         # The variance of a Poisson count is its mean, and smoothing weights squares by a Gaussian that is narrower.
         variance = np.divide(g, ideal, out=np.zeros_like(g), where=ideal > 0)
         noise = np.sqrt(gaussian_filter1d(variance, width / math.sqrt(2)) / (2 * math.sqrt(math.pi) * width))
-        peaks = peaks[found["prominences"] > NOISE * noise[peaks]]
+    peaks, found = find_peaks(smooth, prominence=PROMINENCE)
+    peaks = peaks[found["prominences"] > NOISE * noise[peaks]]
     if len(peaks) == 0:
         return math.nan, math.nan, math.nan
     first = int(peaks[0])
-    end = int(peaks[1]) if len(peaks) > 1 else len(r)
-    valley = smooth[first:end]
-    lowest = int(np.argmin(valley))
-    flat = valley <= valley[lowest] + FLAT * smooth[first]
-    left = lowest - int(np.argmin(flat[lowest::-1])) + 1 if not flat[: lowest + 1].all() else 0
-    right = lowest + int(np.argmin(flat[lowest:])) - 1 if not flat[lowest:].all() else len(valley) - 1
-    return float(r[first]), float(smooth[first]), float((r[first + left] + r[first + right]) / 2)
+    for start, end in zip(peaks, [*peaks[1:], len(r)], strict=True):
+        lowest = int(start + np.argmin(smooth[start:end]))
+        sides = min(smooth[start], smooth[end]) if end < len(r) else smooth[start]
+        depleted = smooth[lowest] < DEPLETED and smooth[lowest] + NOISE * noise[lowest] < 1
+        if depleted or smooth[lowest] < DIVIDED * sides:
+            flat = np.flatnonzero(smooth[start:end] > smooth[lowest] + FLAT * smooth[first]) + start
+            left = int(flat[flat < lowest].max(initial=start - 1)) + 1
+            right = int(flat[flat > lowest].min(initial=end)) - 1
+            return float(r[first]), float(smooth[first]), float((r[left] + r[right]) / 2)
+    return float(r[first]), float(smooth[first]), math.nan
 
 
 def first_minima(tally: PairHistogram, tallied: Tallied) -> Mapping[str, float]:

@@ -161,12 +161,13 @@ class FirstShell:
     donors : tuple of str
         Donor sites, ``SPECIES.SITE``; those with no atoms are left out.
     around : tuple of str
-        Sites of the :class:`~mdstudy.observables.rdf.RadialDistribution` whose histogram is shared; holds `donors`.
+        Sites of the :class:`~mdstudy.observables.rdf.RadialDistribution` whose histogram is shared; holds `donors`,
+        and is these alone unless it is given.
     """
 
     reference: str
     donors: tuple[str, ...]
-    around: tuple[str, ...]
+    around: tuple[str, ...] = ()
 
     def contacts(self, sites: Sites) -> Contacts:
         """Tally of contacts with the donors that are there."""
@@ -177,7 +178,7 @@ class FirstShell:
 
     def histogram(self, sites: Sites) -> PairHistogram:
         """Tally of distances, which gives the cutoffs."""
-        return PairHistogram(self.reference, sites.present(self.around))
+        return PairHistogram(self.reference, sites.present(self.around or self.donors))
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Contacts, the histogram that gives the cutoffs, and the centres for the verdict."""

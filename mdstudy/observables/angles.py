@@ -103,17 +103,13 @@ class ShellAngles:
 
     Attributes
     ----------
-    reference : str
-        The ion.
-    donors, around : tuple of str
-        As of :class:`~mdstudy.observables.shell.SolvationShell`.
+    shell : FirstShell
+        The ion, its donors, and what counts as touching.
     donor, centre : str
         The donors that are looked at and the atoms that carry them.
     """
 
-    reference: str
-    donors: tuple[str, ...]
-    around: tuple[str, ...]
+    shell: FirstShell
     donor: str = "FSI.O"
     centre: str = "FSI.S"
 
@@ -126,24 +122,20 @@ class ShellAngles:
     )
 
     @property
-    def _shell(self) -> FirstShell:
-        return FirstShell(self.reference, self.donors, self.around)
-
-    @property
     def _histogram(self) -> AngleHistogram:
-        return AngleHistogram(self.reference, self.donor, self.centre)
+        return AngleHistogram(self.shell.reference, self.donor, self.centre)
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Angles, and what gives the cutoff."""
-        for name in (self.reference, self.donor, self.centre):
+        for name in (self.shell.reference, self.donor, self.centre):
             sites.atoms(name)
-        return (self._histogram, *self._shell.tallies(sites))
+        return (self._histogram, *self.shell.tallies(sites))
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Choose the cutoff and normalise."""
         tally = self._histogram
         parts = tallied.sums(tally)
-        cutoff = self._shell.cutoffs(tallied, sites)[self.donor]
+        cutoff = self.shell.cutoffs(tallied, sites)[self.donor]
         kept = 0 if np.isnan(cutoff) else round(cutoff / tally.reach * tally.n_distances)
         edges = np.radians(np.linspace(0, 180, tally.n_angles + 1))
         share = (np.cos(edges[:-1]) - np.cos(edges[1:])) / 2  # of directions at random, in each bin
@@ -156,8 +148,8 @@ class ShellAngles:
         middles = np.degrees((edges[1:] + edges[:-1]) / 2)
         curves = []
         for quantity, name, of in (
-            ("donor_ion_donor_angle", "at_ion", f"{self.donor}-{self.reference}-{self.donor}"),
-            ("ion_donor_carrier_angle", "at_donor", f"{self.reference}-{self.donor}-{self.centre}"),
+            ("donor_ion_donor_angle", "at_ion", f"{self.donor}-{self.shell.reference}-{self.donor}"),
+            ("ion_donor_carrier_angle", "at_donor", f"{self.shell.reference}-{self.donor}-{self.centre}"),
         ):
             value, error = jackknife(parts, lambda some, name=name: density(some, name))  # type: ignore[misc]
             error = np.where(error > 0, error, np.nan)

@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from mdstudy.analysis.frames import Sites, Tallied, Tally
 from mdstudy.analysis.shells import FirstShell, Shells, Values
+from mdstudy.base.graphs import connect
 from mdstudy.base.results import Curve, Measurement, Quantity
 from mdstudy.base.statistics import mean_and_error
 
@@ -38,19 +37,13 @@ class IonClusters:
 
     Attributes
     ----------
-    reference : str
-        The cation.
-    donors : tuple of str
-        Donor sites of all species; those of the anion join ions.
-    around : tuple of str
-        Sites of the :class:`~mdstudy.observables.rdf.RadialDistribution` whose histogram is shared.
+    shell : FirstShell
+        The cation, the donors of all species, of which those of the anion join ions, and what counts as touching.
     anion : str
         Species that joins cations.
     """
 
-    reference: str
-    donors: tuple[str, ...]
-    around: tuple[str, ...]
+    shell: FirstShell
     anion: str = "FSI"
 
     name: ClassVar[str] = "ion_clusters"
@@ -62,18 +55,13 @@ class IonClusters:
         Quantity("cluster_charge_distribution", "1", "Share of clusters, single ions among them, with a net charge."),
     )
 
-    @property
-    def shell(self) -> FirstShell:
-        """What counts as touching."""
-        return FirstShell(self.reference, self.donors, self.around)
-
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Contacts, the histogram that gives the cutoffs, and the centres for the verdict."""
         return self.shell.tallies(sites)
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Find clusters frame by frame."""
-        pair = f"{self.reference}-{self.anion}"
+        pair = f"{self.shell.reference}-{self.anion}"
 
         def read(some: Shells) -> Values:
             found = Clusters.find(some, self.anion)
@@ -89,7 +77,7 @@ class IonClusters:
 
         found = Clusters.find(self.shell.shells(tallied, sites), self.anion)
         curves = [_curve("cluster_size_distribution", pair, "size", "1", found.sizes())]
-        charges = [sites.formal_charge.get(name) for name in (self.reference, self.anion)]
+        charges = [sites.formal_charge.get(name) for name in (self.shell.reference, self.anion)]
         if charges[0] is not None and charges[1] is not None:
             distribution = found.charges(charges[0], charges[1])
             curves.append(_curve("cluster_charge_distribution", pair, "net charge", "1", distribution))
@@ -138,15 +126,15 @@ class Clusters:
             low, high = np.searchsorted(frame, [first, last])
             base = (frame[low:high] - first) * n_nodes
             i, j = base + cation[low:high], base + partner[low:high]
-            number, label, winding = _connect(i, j, shift[low:high], (last - first) * n_nodes)
+            parts = connect(i, j, shift[low:high], (last - first) * n_nodes)
             is_cation = np.tile(np.arange(n_nodes) < shells.n_ions, last - first)
-            of = np.zeros(number, dtype=np.intp)
-            of[label] = first + np.arange(len(label)) // n_nodes
+            of = np.zeros(parts.number, dtype=np.intp)
+            of[parts.label] = first + np.arange(len(parts.label)) // n_nodes
             frames.append(of)
-            cations.append(np.bincount(label[is_cation], minlength=number))
-            anions.append(np.bincount(label[~is_cation], minlength=number))
+            cations.append(np.bincount(parts.label[is_cation], minlength=parts.number))
+            anions.append(np.bincount(parts.label[~is_cation], minlength=parts.number))
             for axis in range(3):
-                percolates[frame[low:high][winding[:, axis]], axis] = True
+                percolates[frame[low:high][parts.winding[:, axis] != 0], axis] = True
         where, cations_in, anions_in = (np.concatenate(parts) for parts in (frames, cations, anions))
         return Clusters(shells.n_frames, n_nodes, where, cations_in, anions_in, percolates)
 
@@ -182,43 +170,3 @@ def _chunks(n_frames: int, n_nodes: int) -> Iterator[tuple[int, int]]:
     step = max(1, _CHUNK // n_nodes)
     for first in range(0, n_frames, step):
         yield first, min(first + step, n_frames)
-
-
-def _connect(
-    i: NDArray[np.intp], j: NDArray[np.intp], shift: NDArray[np.intp], n: int
-) -> tuple[int, NDArray[np.intp], NDArray[np.bool_]]:
-    """Connected parts of a periodic graph, and the edges that close a walk around the box.
-
-    Parameters
-    ----------
-    i, j : (n_edges,) int arrays
-        Nodes that are joined.
-    shift : (n_edges, 3) int array
-        Box vectors to add to node j to have it next to node i.
-    n : int
-        Number of nodes.
-
-    Returns
-    -------
-    number : int
-    label : (n,) int array
-        Part of each node.
-    winding : (n_edges, 3) bool array
-        Whether an edge leads to another image than the walk along the tree does, along each vector of the box.
-    """
-    number, label = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
-    # One node more, joined to the first of each part, makes one tree of all.
-    first = np.unique(label, return_index=True)[1]
-    ends = np.concatenate([i, np.full(number, n)]), np.concatenate([j, first])
-    tree = coo_array((np.ones(len(ends[0])), ends), shape=(n + 1, n + 1)).tocsr()
-    _, parent = breadth_first_order(tree, n, directed=False)
-    parent[n] = n
-    offset = np.zeros((n + 1, 3), dtype=np.intp)  # images from the parent, then from ever older forebears
-    for a, b, sign in ((i, j, 1), (j, i, -1)):
-        below = parent[b] == a
-        offset[b[below]] = sign * shift[below]
-    forebear = parent.astype(np.intp)
-    while (forebear != n).any():
-        offset += offset[forebear]
-        forebear = forebear[forebear]
-    return number, label, offset[j] - offset[i] != shift

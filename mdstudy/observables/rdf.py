@@ -19,6 +19,11 @@ from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
 from mdstudy.base.statistics import halves_apart, jackknife
 from mdstudy.base.units import GAS_CONSTANT
 
+#: Standard error of the first minimum beyond which it is the edge of nothing, nm.
+BLURRED = 0.05
+#: Distances for which the number of neighbours is told where there is no shell, nm.
+SHOWN = (0.3, 0.4, 0.6)
+
 
 @dataclass(frozen=True)
 class RadialDistribution:
@@ -29,6 +34,10 @@ class RadialDistribution:
     doi 10.1093/oso/9780198803195.001.0001). Errors are those of a jackknife over blocks of the trajectory, which must
     be longer than neighbours take to exchange; where they are not the errors are too small and the verdict says so.
     Errors of distances hold the resolution of the bins, width / sqrt(12).
+
+    Where g(r) goes to one without a minimum, or the edge moves by more than :data:`BLURRED` between blocks,
+    there is no first shell: the coordination number is not a number, and the note tells how many are within three
+    distances instead.
 
     With a temperature, the potential of mean force W(r) = -kT ln g(r) (Kirkwood, J. Chem. Phys. 3, 300 (1935), doi
     10.1063/1.1749657): the reversible work of bringing the two sites together from far apart in the liquid. Not known
@@ -137,32 +146,36 @@ def _shell(
     errors[[0, 2]] = np.hypot(errors[[0, 2]], resolution)
     errors = _known(values, errors)
     method = f"g(r) over {sum(p.n_frames for p in parts)} frames, jackknife over {len(parts)} blocks"
-    if math.isnan(values[0]):
-        faults = (f"no first shell: g(r) has no maximum that stands out by {PROMINENCE}", *faults)
-    else:
-        # Distances come in steps of a bin and may have no error in either half; heights and numbers tell the same.
-        faults = (*faults, *halves_differ(float(np.max(halves_apart(parts, read)[[1, 3]]))))
+    apart = halves_apart(parts, read)  # distances come in steps of a bin and may have no error in either half
     running = tally.coordination(parts, n_reference)[k]
-    less, more = np.interp([values[2] - SENSITIVITY, values[2] + SENSITIVITY], tally.edges[1:], running)
-    sensitivity = f"{less:.3g} to {more:.3g} for a cutoff of {values[2]:.3f} -+ {SENSITIVITY} nm"
-    known = not math.isnan(values[2])
+    if math.isnan(values[2]) or errors[2] > BLURRED:
+        around = ", ".join(f"{np.interp(r, tally.edges[1:], running):.3g} within {r} nm" for r in SHOWN)
+        blurred = f"no first shell: {_why_none(values, errors[2])}; {around}"
+        values[2:], errors[2:] = math.nan, math.nan
+        reasons, remark = (blurred, *faults), ""
+    else:
+        less, more = np.interp([values[2] - SENSITIVITY, values[2] + SENSITIVITY], tally.edges[1:], running)
+        remark = f"{less:.3g} to {more:.3g} for a cutoff of {values[2]:.3f} -+ {SENSITIVITY} nm"
+        reasons = (*faults, *halves_differ(float(np.max(apart[[1, 3]]))))
+    of_peak = reasons if math.isnan(values[0]) else (*faults, *halves_differ(float(apart[1])))
     columns = (
-        ("first_peak_distance", "nm", ""),
-        ("first_peak_height", "1", ""),
-        ("first_minimum_distance", "nm", ""),
-        ("coordination_number", "1", sensitivity if known else ""),
+        ("first_peak_distance", "nm", of_peak, ""),
+        ("first_peak_height", "1", of_peak, ""),
+        ("first_minimum_distance", "nm", reasons, ""),
+        ("coordination_number", "1", reasons, remark),
     )
     return [
         Estimate(
-            quantity,
-            pair,
-            value,
-            error,
-            unit,
-            method,
-            len(parts),
-            not faults,
-            "; ".join((remark, *faults) if remark else faults),
+            quantity, pair, value, error, unit, method, len(parts), not notes, "; ".join(filter(None, (about, *notes)))
         )
-        for (quantity, unit, remark), value, error in zip(columns, values, errors, strict=True)
+        for (quantity, unit, notes, about), value, error in zip(columns, values, errors, strict=True)
     ]
+
+
+def _why_none(values: NDArray[np.float64], spread: float) -> str:
+    """Why the first shell has no edge, in words."""
+    if math.isnan(values[0]):
+        return f"g(r) has no maximum that stands out by {PROMINENCE}"
+    if math.isnan(values[2]):
+        return "g(r) goes to one without a minimum"
+    return f"its edge is known to {spread:.2f} nm only"

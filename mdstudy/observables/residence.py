@@ -54,13 +54,11 @@ class ResidenceTimes:
 
     Attributes
     ----------
-    reference, donors, around
-        As of :class:`~mdstudy.observables.shell.SolvationShell`, with which the contacts are shared.
+    shell : FirstShell
+        The ion, its donors, and what counts as touching; contacts are shared with all observables of this shell.
     """
 
-    reference: str
-    donors: tuple[str, ...]
-    around: tuple[str, ...]
+    shell: FirstShell
 
     name: ClassVar[str] = "residence"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -71,11 +69,6 @@ class ResidenceTimes:
         Quantity("contact_survival_function", "1", "Share of contacts that have not ended after a time."),
         Quantity("contact_correlation", "1", "Share of contacts that are there after a time, beyond chance."),
     )
-
-    @property
-    def shell(self) -> FirstShell:
-        """What counts as the first shell."""
-        return FirstShell(self.reference, self.donors, self.around)
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Contacts, the histogram that gives the cutoffs, and the centres."""
@@ -90,10 +83,10 @@ class ResidenceTimes:
         reach = self.shell.contacts(sites).reach
         left = f"left {MARGIN} nm beyond, at {reach} nm at most"
         cutoffs = self.shell.cutoffs(tallied, sites)
-        diffusion = diffusion_fits(tallied, sites).get(species_of(self.reference))
+        diffusion = diffusion_fits(tallied, sites).get(species_of(self.shell.reference))
         estimates, curves = [], []
         for k, species in enumerate(near.species):
-            of = f"{self.reference}-{species}"
+            of = f"{self.shell.reference}-{species}"
             sums = _gather(near, far, k)
             if not sums.at_risk[0]:
                 text = f"{method}; no contact in any frame"

@@ -32,17 +32,11 @@ class SolvationShell:
 
     Attributes
     ----------
-    reference : str
-        The ion.
-    donors : tuple of str
-        Donor sites, ``SPECIES.SITE``; those with no atoms are left out of the shells.
-    around : tuple of str
-        Sites of the :class:`~mdstudy.observables.rdf.RadialDistribution` whose histogram is shared.
+    shell : FirstShell
+        The ion, its donors, and what counts as touching.
     """
 
-    reference: str
-    donors: tuple[str, ...]
-    around: tuple[str, ...]
+    shell: FirstShell
 
     name: ClassVar[str] = "solvation_shell"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -53,18 +47,13 @@ class SolvationShell:
         Quantity("contact_survival", "1", "Share of contacts at the start of the run that are there at its end."),
     )
 
-    @property
-    def shell(self) -> FirstShell:
-        """What counts as the first shell."""
-        return FirstShell(self.reference, self.donors, self.around)
-
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Contacts, the histogram that gives the cutoffs, and the centres for the verdict."""
         return self.shell.tallies(sites)
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Count molecules in the shells."""
-        ion, shells = self.reference, self.shell.shells(tallied, sites)
+        ion, shells = self.shell.reference, self.shell.shells(tallied, sites)
         common = [name for name, share in compositions(shells).items() if share.mean() >= RAREST]
 
         def read(some: Shells) -> Values:

@@ -64,19 +64,13 @@ class Speciation:
 
     Attributes
     ----------
-    reference : str
-        The cation.
-    donors : tuple of str
-        Donor sites of all species; those of the anion count.
-    around : tuple of str
-        Sites of the :class:`~mdstudy.observables.rdf.RadialDistribution` whose histogram is shared.
+    shell : FirstShell
+        The cation, the donors of all species, of which those of the anion count, and what counts as touching.
     anion_donor, anion_centre : str
         Donor site of the anion and the atoms that carry it: two oxygens of one SO2 group share a sulfur.
     """
 
-    reference: str
-    donors: tuple[str, ...]
-    around: tuple[str, ...]
+    shell: FirstShell
     anion_donor: str = "FSI.O"
     anion_centre: str = "FSI.S"
 
@@ -87,11 +81,6 @@ class Speciation:
         Quantity("denticity", "1", "Share of cation-anion contacts that are made by one, two or more donor atoms."),
         Quantity("chelate_share", "1", "Share of bidentate contacts whose two donors are on different groups."),
     )
-
-    @property
-    def shell(self) -> FirstShell:
-        """What counts as touching."""
-        return FirstShell(self.reference, self.donors, self.around)
 
     @property
     def anion(self) -> str:
@@ -128,7 +117,7 @@ class Speciation:
             (quantity, f"{of}: {name}"): shares
             for quantity, of, names, numbers in (
                 ("anion_speciation", self.anion, ANIONS, touched),
-                ("cation_speciation", self.reference, CATIONS, held),
+                ("cation_speciation", self.shell.reference, CATIONS, held),
             )
             for name, shares in zip(names, _shares(numbers, len(names)), strict=True)
         }
@@ -140,7 +129,7 @@ class Speciation:
             return {}
         atoms = np.minimum(shells.atoms, len(DENTICITY))
         return {
-            ("denticity", f"{self.reference}-{self.anion}: {name}"): _ratio(
+            ("denticity", f"{self.shell.reference}-{self.anion}: {name}"): _ratio(
                 shells.per_frame(of & (atoms == k)), contacts
             )
             for k, name in enumerate(DENTICITY, start=1)
@@ -160,7 +149,7 @@ class Speciation:
         chelates = np.zeros(len(two), dtype=bool)
         chelates[two] = arm[:, 0] != arm[:, 1]
         return {
-            ("chelate_share", f"{self.reference}-{self.anion}"): _ratio(
+            ("chelate_share", f"{self.shell.reference}-{self.anion}"): _ratio(
                 shells.per_frame(chelates), shells.per_frame(two)
             )
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mdstudy.analysis.frames import Observable, Series, Sites, Sums, Tallied, Tally
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.analysis.trajectory import Trajectory
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.pace import Progress
@@ -48,13 +49,13 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
     """
     chosen: list[Observable] = []
     if sites.present([ION]) and sites.present(DONORS):
-        around = RadialDistribution(ION, AROUND, temperature=temperature)
-        chosen += [around, SolvationShell(ION, DONORS, AROUND)]
+        shell = FirstShell(ION, DONORS, AROUND)
+        chosen += [RadialDistribution(ION, AROUND, temperature=temperature), SolvationShell(shell)]
         if sites.present([ANION_DONOR]):
-            chosen += [Speciation(ION, DONORS, AROUND), IonClusters(ION, DONORS, AROUND)]
+            chosen += [Speciation(shell), IonClusters(shell)]
         if sites.present([ANION_DONOR]) and sites.present([ANION_CENTRE]):
-            chosen.append(ShellAngles(ION, DONORS, AROUND, ANION_DONOR, ANION_CENTRE))
-        chosen.append(ResidenceTimes(ION, DONORS, AROUND))
+            chosen.append(ShellAngles(shell, ANION_DONOR, ANION_CENTRE))
+        chosen.append(ResidenceTimes(shell))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
     if any(sites.formal_charge.get(name) for name in sites.species):

@@ -163,3 +163,30 @@ def test_a_few_pairs_at_short_distance_are_noise_and_not_a_first_shell() -> None
 def test_a_distribution_without_a_peak_has_no_first_shell() -> None:
     assert all(math.isnan(x) for x in first_shell(R, np.ones_like(R)))
     assert all(math.isnan(x) for x in first_shell(R, np.zeros_like(R)))
+
+
+def test_where_the_distribution_goes_straight_to_one_the_peak_has_no_edge() -> None:
+    g = 1 / (1 + np.exp(-(R - 0.4) / 0.01)) + bell(0.5, 0.6, 0.05)
+    peak, height, minimum = first_shell(R, g)
+    assert abs(peak - 0.5) < 0.01
+    assert abs(height - 1.6) < 0.01
+    assert math.isnan(minimum)
+    edge = first_shell(R, g - bell(0.7, 0.3, 0.05))[2]
+    assert abs(edge - 0.7) < 0.01
+
+
+def test_a_shell_with_two_peaks_ends_behind_both_unless_it_is_depleted_between_them() -> None:
+    """As around the nitrogen of a pyrrolidinium: anions at two sides of the ring."""
+    step = 1 / (1 + np.exp(-(R - 0.4) / 0.01))
+    two = bell(0.47, 1.0, 0.03) + bell(0.62, 1.2, 0.03) - bell(0.85, 0.5, 0.05)
+    peak, _, minimum = first_shell(R, step + two)
+    assert abs(peak - 0.47) < 0.01
+    assert abs(minimum - 0.85) < 0.01
+    peak, _, minimum = first_shell(R, step + two - bell(0.54, 0.6, 0.02))
+    assert abs(minimum - 0.545) < 0.01
+
+
+def test_a_minimum_within_the_noise_is_no_edge() -> None:
+    g = 1 / (1 + np.exp(-(R - 0.4) / 0.01)) + bell(0.5, 2.0, 0.03) - bell(0.7, 0.1, 0.03)
+    assert abs(first_shell(R, g, np.full_like(R, 1e5))[2] - 0.7) < 0.01
+    assert math.isnan(first_shell(R, g, np.full_like(R, 30.0))[2])

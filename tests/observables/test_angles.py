@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.observables.angles import ShellAngles
 from mdstudy.study.measure import measure
 
-RECIPE = ShellAngles("Li", ("FSI.O",), ("FSI.O",))
+RECIPE = ShellAngles(FirstShell("Li", ("FSI.O",)))
 TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
 OUTER = np.concatenate([np.eye(3), -np.eye(3)])
 EDGE = 5.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mdstudy.analysis.shells import Shells
+from mdstudy.analysis.shells import FirstShell, Shells
 from mdstudy.base.results import find
 from mdstudy.observables import clusters
 from mdstudy.observables.clusters import Clusters, IonClusters
@@ -121,7 +121,7 @@ def test_an_infinite_chain_in_a_box_percolates_along_it_alone_and_charges_come_f
     frames = np.concatenate([line, lone]) + rng.uniform(0, 4, (40, 1, 3)) + rng.normal(scale=0.004, size=(40, 33, 3))
     molecules = [("Li", ("Li",))] * 16 + [("FSI", ("O",))] * 17
     trajectory = trajectory_of(molecules, frames % 4.0, [4.0] * 3 + [90.0] * 3)
-    (found,) = measure(trajectory, [IonClusters("Li", ("FSI.O",), ("FSI.O",))])
+    (found,) = measure(trajectory, [IonClusters(FirstShell("Li", ("FSI.O",)))])
     along = [find(found.estimates, "percolation_probability", f"Li-FSI, along {v}").value for v in "abc"]
     assert along == [1.0, 0.0, 0.0]
     assert find(found.estimates, "cluster_size", "Li-FSI").value == pytest.approx((32**2 + 1) / 33)

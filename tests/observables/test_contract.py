@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mdstudy.analysis.frames import Observable, Series, Sums
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.analysis.trajectory import Trajectory
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import Measurement
@@ -21,8 +22,7 @@ from mdstudy.study.measure import measure
 ARGUMENTS: dict[str, Any] = {
     "reference": "Li",
     "others": ("FSI.O", "TTE.O", "Li"),
-    "donors": ("FSI.O", "TTE.O"),
-    "around": ("FSI.O", "TTE.O"),
+    "shell": FirstShell("Li", ("FSI.O", "TTE.O")),
     "temperature": 298.15,
     "viscosity": 20.0,
 }
@@ -133,9 +133,12 @@ def test_tallies_of_two_parts_make_the_tally_of_the_whole(observable: Observable
 
 
 def test_a_site_that_is_not_there_is_refused_by_its_name(observable: Observable, electrolyte: Trajectory) -> None:
-    if not hasattr(observable, "reference"):
+    if hasattr(observable, "shell"):
+        absent = replace(observable, shell=replace(observable.shell, reference="Na"))  # type: ignore[type-var]
+    elif hasattr(observable, "reference"):
+        absent = replace(observable, reference="Na")  # type: ignore[type-var]
+    else:
         pytest.skip("asks for no site")
-    absent = replace(observable, reference="Na")  # type: ignore[type-var]
     with pytest.raises(TrajectoryError, match='"Na": no such site'):
         measure(electrolyte, [absent])
 

@@ -107,3 +107,17 @@ def test_a_run_whose_halves_differ_is_not_converged(trajectory_of) -> None:
     number = find(found.estimates, "coordination_number", "Li-FSI.O")
     assert not number.converged
     assert "halves of the run differ" in number.note
+
+
+def test_where_there_is_no_shell_the_number_is_not_known_and_the_note_tells_how_many_are_near(trajectory_of) -> None:
+    """Partners anywhere: 30 in a box of 4 nm, 4/3 pi r^3 * 30/64 of them within r, 0.42 at 0.6 nm."""
+    rng = np.random.default_rng(6)
+    molecules = [("Li", ("Li",))] * 30 + [("FSI", ("O",))] * 30
+    trajectory = trajectory_of(molecules, rng.uniform(0, 4, (100, 60, 3)), [4.0] * 3 + [90.0] * 3)
+    (found,) = measure(trajectory, [RadialDistribution("Li", ("FSI.O",))])
+    number = find(found.estimates, "coordination_number", "Li-FSI.O")
+    assert math.isnan(number.value)
+    assert not number.converged
+    assert "no first shell: g(r) has no maximum that stands out" in number.note
+    near = float(number.note.split(" within 0.6 nm")[0].split()[-1])
+    assert near == pytest.approx(4 / 3 * math.pi * 0.6**3 * 30 / 64, rel=0.1)

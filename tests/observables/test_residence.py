@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mdstudy.analysis.frames import Sites
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.analysis.trajectory import Trajectory
 from mdstudy.base.results import find
 from mdstudy.observables.residence import ResidenceTimes
@@ -42,7 +43,7 @@ def exchange(seed: int, n_frames: int, n: int, lifetime: float, absence: float) 
 
 
 def times(distance: np.ndarray) -> dict[str, object]:
-    recipe = ResidenceTimes("Li", ("FSI.O", "TTE.O"), ("FSI.O", "TTE.O"))
+    recipe = ResidenceTimes(FirstShell("Li", ("FSI.O", "TTE.O")))
     (found,) = measure(pairs(distance), [recipe])
     return {
         name: find(found.estimates, f"residence_time{name}", "Li-FSI") for name in ("", "_continuous", "_intermittent")
@@ -106,7 +107,7 @@ def test_a_species_that_is_never_in_contact_says_so() -> None:
             near[n // 2 :] -= np.float32(0.28) * (rng.random((n // 2, 1)) < 0.5).astype(np.float32) * [1, 0, 0]
             yield time, np.concatenate([near, [[7.0, 7.0, 1.5]]]).astype(np.float32), box
 
-    recipe = ResidenceTimes("Li", ("FSI.O", "TTE.O"), ("FSI.O", "TTE.O"))
+    recipe = ResidenceTimes(FirstShell("Li", ("FSI.O", "TTE.O")))
     (found,) = measure(Trajectory(more, 50, read, None, "made"), [recipe])
     never = find(found.estimates, "residence_time", "Li-TTE")
     assert never is not None
@@ -126,7 +127,7 @@ def test_residence_length_is_the_way_an_ion_diffuses_while_a_molecule_stays() ->
         for (time, xyz, box), step in zip(made.read(), steps, strict=True):
             yield time, (xyz.reshape(2, 60, 3) + step).reshape(120, 3).astype(np.float32), box
 
-    (found,) = measure(Trajectory(made.sites, 1500, read, None, "made"), [ResidenceTimes("Li", ("FSI.O",), ("FSI.O",))])
+    (found,) = measure(Trajectory(made.sites, 1500, read, None, "made"), [ResidenceTimes(FirstShell("Li", ("FSI.O",)))])
     length = find(found.estimates, "residence_length", "Li-FSI")
     assert length is not None
     assert length.error < 0.01
@@ -136,7 +137,7 @@ def test_residence_length_is_the_way_an_ion_diffuses_while_a_molecule_stays() ->
 def test_residence_length_is_a_bound_where_no_contact_ends() -> None:
     distance = np.full((300, 40), CONTACT)
     distance[:, 0] = GONE
-    (found,) = measure(pairs(distance), [ResidenceTimes("Li", ("FSI.O",), ("FSI.O",))])
+    (found,) = measure(pairs(distance), [ResidenceTimes(FirstShell("Li", ("FSI.O",)))])
     length = find(found.estimates, "residence_length", "Li-FSI")
     assert length is not None
     assert not length.converged

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import find
 from mdstudy.observables.shell import SolvationShell
 from mdstudy.study.measure import measure
 
 ANION = ("O", "O")
-SHELL = SolvationShell("Li", ("FSI.O", "TTE.O"), ("FSI.O", "TTE.O"))
+SHELL = SolvationShell(FirstShell("Li", ("FSI.O", "TTE.O")))
 
 
 @pytest.fixture

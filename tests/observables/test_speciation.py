@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from mdstudy.analysis.shells import FirstShell
 from mdstudy.base.results import find
 from mdstudy.observables.speciation import Arms, Speciation
 from mdstudy.study.measure import measure
 
-RECIPE = Speciation("Li", ("TTE.O", "FSI.O"), ("TTE.O", "FSI.O"))
+RECIPE = Speciation(FirstShell("Li", ("TTE.O", "FSI.O")))
 #: An anion with two groups of two oxygens each: sulfur, then its oxygens; the groups are 0.3 nm apart.
 ANION = ("S", "O", "O", "S", "O", "O")
 SHAPE = np.array([[0, 0, 0], [0, 0.14, 0.12], [0, 0.14, -0.12], [0.3, 0, 0], [0.3, 0.14, 0.12], [0.3, 0.14, -0.12]])
@@ -68,7 +69,7 @@ def test_ions_built_by_hand_are_sorted_into_their_classes_per_anion_and_per_cati
 
 
 def test_shares_of_each_kind_of_ion_make_one(electrolyte) -> None:
-    (found,) = measure(electrolyte, [Speciation("Li", ("FSI.O", "TTE.O"), ("FSI.O", "TTE.O"))])
+    (found,) = measure(electrolyte, [Speciation(FirstShell("Li", ("FSI.O", "TTE.O")))])
     for quantity in ("anion_speciation", "cation_speciation", "denticity"):
         assert sum(e.value for e in found.estimates if e.quantity == quantity) == pytest.approx(1.0)
 
@@ -95,7 +96,7 @@ def test_shares_change_with_the_cutoff_as_contacts_at_its_edge_do(trajectory_of)
     frames = still + rng.uniform(0, 6, (40, 1, 3)) + rng.normal(scale=0.004, size=(40, 40, 3))
     molecules = [("Li", ("Li",))] * 20 + [("FSI", ("O",))] * 20
     (found,) = measure(
-        trajectory_of(molecules, frames, [6.0] * 3 + [90.0] * 3), [Speciation("Li", ("FSI.O",), ("FSI.O",))]
+        trajectory_of(molecules, frames, [6.0] * 3 + [90.0] * 3), [Speciation(FirstShell("Li", ("FSI.O",)))]
     )
     (cutoff,) = {e.method.partition("< ")[2].partition(" nm")[0] for e in found.estimates}
     free = find(found.estimates, "anion_speciation", "FSI: free")
