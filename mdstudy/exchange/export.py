@@ -130,10 +130,10 @@ def _texts(
 
 def _end(run: RunDir) -> Path:
     """Last state that was reached."""
-    finished = [folder for folder in (*run.stages(), *run.segments()) if folder.is_dir()]
-    if not finished:
+    reached = run.states()
+    if len(reached) == 1:
         raise RunError(f'{run.path}: nothing is finished yet, so there is no end; export the state "start"')
-    return finished[-1] / "end.xml"
+    return reached[-1]
 
 
 def _structure(path: Path) -> tuple[Floats, Floats]:

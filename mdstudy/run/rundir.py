@@ -119,6 +119,11 @@ class RunDir:
         """Thermodynamic logs of the finished segments in order of time."""
         return [folder / "state.csv" for folder in self.segments()]
 
+    def states(self) -> list[Path]:
+        """States in order: the start, then the end of each finished stage and segment."""
+        finished = [folder for folder in (*self.stages(), *self.segments()) if folder.is_dir()]
+        return [self.start_xml, *(folder / "end.xml" for folder in finished)]
+
     def parts(self) -> list[Path]:
         """Products that are being made, or that a kill or a failure left."""
         return sorted(p for kind in ("equilibrate", "produce") for p in (self.path / kind).glob(f"*{PART}"))
