@@ -23,7 +23,7 @@ SMOOTHING = 0.006
 PROMINENCE = 0.3
 #: ... and this many standard errors of as many independent counts.
 NOISE = 4.0
-#: A first shell ends in a minimum below this share of the bulk, or below the other share of the peaks beside it.
+#: A first shell ends in a minimum below this share of the bulk, or below the other share of the peak before it.
 DEPLETED, DIVIDED = 0.95, 0.25
 #: The first minimum is the middle of where g is within this share of the peak from its lowest value.
 FLAT = 0.01
@@ -121,7 +121,7 @@ def first_shell(
 
     g is smoothed by a Gaussian (:data:`SMOOTHING`). The first peak is the first maximum that stands out by
     :data:`PROMINENCE` and, where the number of pairs is known, by :data:`NOISE` standard errors of independent counts.
-    The shell ends at the first minimum that is below the bulk (:data:`DEPLETED`) or far below the peaks beside it
+    The shell ends at the first minimum that is below the bulk (:data:`DEPLETED`) or far below the peak before it
     (:data:`DIVIDED`): a shell may have two peaks, and where g goes straight to one there is none, as nothing tells it
     from what is around it. The minimum is the middle of the flat bottom, so that it does not depend on the
     noise of empty bins.
@@ -152,9 +152,8 @@ def first_shell(
     first = int(peaks[0])
     for start, end in zip(peaks, [*peaks[1:], len(r)], strict=True):
         lowest = int(start + np.argmin(smooth[start:end]))
-        sides = min(smooth[start], smooth[end]) if end < len(r) else smooth[start]
         depleted = smooth[lowest] < DEPLETED and smooth[lowest] + NOISE * noise[lowest] < 1
-        if depleted or smooth[lowest] < DIVIDED * sides:
+        if depleted or smooth[lowest] < DIVIDED * smooth[start]:
             flat = np.flatnonzero(smooth[start:end] > smooth[lowest] + FLAT * smooth[first]) + start
             left = int(flat[flat < lowest].max(initial=start - 1)) + 1
             right = int(flat[flat > lowest].min(initial=end)) - 1
