@@ -145,13 +145,31 @@ def run(
 @app.command()
 def analyse(directories: Directories) -> None:
     """Measure all observables of finished runs in one pass each."""
-    from mdstudy.study.pipeline import analyse as analyse_run
+    from mdstudy.study.analyse import analyse as analyse_run
     from mdstudy.study.tables import estimate_table
 
     for directory in directories:
         with _bar(f"analyse {directory}") as progress:
             estimates = analyse_run(directory, progress=progress)
         _print_table(*estimate_table(estimates), str(directory))
+
+
+@app.command()
+def why(
+    directory: Directory,
+    quantity: Annotated[str, typer.Argument(help="for example self_diffusion")],
+    of: Annotated[str | None, typer.Argument(help="of what, for example Li; all if absent")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="file for the plot behind it: .svg, .pdf or .png")
+    ] = None,
+) -> None:
+    """Tell how a number was made: frames, cutoff or window, estimator, assumptions, force field, code; and plot it."""
+    from mdstudy.study.explain import explain
+
+    for explanation in explain(directory, quantity, of, output):
+        console.print(str(explanation), highlight=False, markup=False, soft_wrap=True)
+    if output is not None:
+        console.print(f"wrote {output}", highlight=False)
 
 
 @app.command()

@@ -14,8 +14,8 @@ from mdstudy.base.results import Estimate, Quantity
 from mdstudy.base.statistics import drift_z, mean_and_error
 
 QUANTITIES = (
-    Quantity("density", "g/cm^3", "Mass density of the box at constant pressure."),
-    Quantity("temperature", "K", "Kinetic temperature from the constrained degrees of freedom."),
+    Quantity("density", "g/cm^3", "Mass density of the box at constant pressure.", target=0.005),
+    Quantity("temperature", "K", "Kinetic temperature from the constrained degrees of freedom.", target=0.005),
 )
 
 #: Share of a log that is left out as approach to equilibrium.
@@ -65,10 +65,12 @@ def average(values: NDArray[np.float64], quantity: str, of: str, unit: str, meth
     mean, error, independent = mean_and_error(kept)
     if math.isnan(error):
         return Estimate(quantity, of, mean, error, unit, method, note="too few samples")
-    drift = abs(drift_z(kept))
-    converged = independent >= MIN_INDEPENDENT and drift < MAX_DRIFT_Z
-    note = "" if converged else f"{independent:.0f} independent samples, halves differ by {drift:.1f} standard errors"
-    return Estimate(quantity, of, mean, error, unit, method, independent, converged, note)
+    drift = drift_z(kept)
+    converged = independent >= MIN_INDEPENDENT and abs(drift) < MAX_DRIFT_Z
+    note = (
+        "" if converged else f"{independent:.0f} independent samples, halves differ by {abs(drift):.1f} standard errors"
+    )
+    return Estimate(quantity, of, mean, error, unit, method, independent, converged, note, drift)
 
 
 def log_estimates(files: Sequence[Path], ensemble: str, where: str) -> list[Estimate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,24 @@ def frame_average(
         What a reader must know besides.
     """
     mean, error, n = mean_and_error(values)
+    drift = drift_z(values)
     if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        error, reasons = float("nan"), [*faults, f"the same in all {len(values)} frames"]
+        error, drift, reasons = float("nan"), float("nan"), [*faults, f"the same in all {len(values)} frames"]
     else:
-        reasons = [*faults, *halves_differ(abs(drift_z(values)))]
+        reasons = [*faults, *halves_differ(abs(drift))]
     note = "; ".join([remark, *reasons] if remark else reasons)
-    return Estimate(quantity, of, mean, error, "1", method, n, not reasons, note)
+    return Estimate(quantity, of, mean, error, "1", method, n, not reasons, note, drift)
+
+
+def with_drift(estimate: Estimate, drift: float) -> Estimate:
+    """The estimate with the difference of the halves of its run, which may take its convergence away.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    drift : float
+        Second half less the first in standard errors.
+    """
+    faults = halves_differ(abs(drift)) if estimate.converged and not np.isnan(drift) else ()
+    note = "; ".join([estimate.note, *faults] if estimate.note else faults)
+    return replace(estimate, drift=drift, converged=estimate.converged and not faults, note=note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -33,10 +34,41 @@ def content_hash(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def code_hash() -> str:
-    """Hex digest of every module of the package, so that a result can tell that other code made it."""
+def code_hash(module: str) -> str:
+    """Hex digest of a module of the package and all of the package that it imports, directly or not.
+
+    A result can so tell that other code made it, and is not disturbed by code that it does not depend on.
+
+    Parameters
+    ----------
+    module : str
+        For example ``"mdstudy.study.measure"``.
+    """
     folder = Path(mdstudy.__file__).resolve().parent
-    return content_hash({str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.py"))})
+    return content_hash({str(p.relative_to(folder)): sha256(p) for p in sources(module, folder)})
+
+
+def sources(module: str, folder: Path) -> list[Path]:
+    """Files of a module and of all modules of the package in `folder` that it imports, directly or not, sorted."""
+
+    def file(name: str) -> Path | None:
+        base = folder.joinpath(*name.split(".")[1:])
+        return next((p for p in (base / "__init__.py", base.with_suffix(".py")) if p.is_file()), None)
+
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = file(name) if name.split(".")[0] == folder.name else None
+        if path is None or name in found:
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sorted(found.values())
 
 
 def versions() -> dict[str, str]:

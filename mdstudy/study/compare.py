@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from mdstudy.base.errors import MdstudyError
-from mdstudy.base.results import Curve, Estimate, curves_from_json, curves_to_json, find
+from mdstudy.base.results import Curve, Estimate, find
+from mdstudy.base.store import curve_row, estimate_row, joined, origins_of
 from mdstudy.study.measured import MeasuredValue
 from mdstudy.system.composition import Composition
 
@@ -67,22 +67,22 @@ class RunResult:
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain | {
             "composition": self.composition.to_dict(),
-            "estimates": [_without_nan(asdict(estimate)) for estimate in self.estimates],
-            "curves": json.loads(curves_to_json(self.curves)),
+            "estimates": [_without_nan(estimate_row(estimate)) for estimate in self.estimates],
+            "curves": [curve_row(curve) for curve in self.curves],
+            "origins": origins_of([*self.estimates, *self.curves]),
         }
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> RunResult:
         """Inverse of :meth:`to_dict`."""
-        estimates: list[dict[str, Any]] = [
-            {k: math.nan if v is None else v for k, v in row.items()} for row in data["estimates"]
-        ]
+        rows = [{k: math.nan if v is None else v for k, v in row.items()} for row in data["estimates"]]
+        estimates, curves = joined(rows, data["curves"], data.get("origins", {}))
         own = {
             "composition": Composition.from_dict(data["composition"]),
-            "estimates": tuple(Estimate(**row) for row in estimates),
-            "curves": tuple(curves_from_json(json.dumps(data["curves"]))),
+            "estimates": tuple(estimates),
+            "curves": tuple(curves),
         }
-        return RunResult(**{**data, **own})
+        return RunResult(**{**{k: v for k, v in data.items() if k != "origins"}, **own})
 
 
 def _without_nan(row: dict[str, Any]) -> dict[str, Any]:

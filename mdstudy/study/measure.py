@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from mdstudy.analysis.attribution import attribute, compare_halves, lacks_drift, origin
 from mdstudy.analysis.frames import Observable, Series, Sites, Sums, Tallied, Tally
 from mdstudy.analysis.shells import FirstShell
-from mdstudy.analysis.trajectory import Trajectory
+from mdstudy.analysis.trajectory import Trajectory, from_universe
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.pace import Progress
+from mdstudy.base.provenance import code_hash, versions
 from mdstudy.base.results import Measurement
 from mdstudy.observables.angles import ShellAngles
 from mdstudy.observables.clusters import IonClusters
@@ -74,7 +78,10 @@ def reference_frames(sites: Sites) -> tuple[str, ...]:
 
 
 def measure(
-    trajectory: Trajectory, observables: Sequence[Observable], progress: Progress | None = None
+    trajectory: Trajectory,
+    observables: Sequence[Observable],
+    progress: Progress | None = None,
+    halves: bool = False,
 ) -> list[Measurement]:
     """Measure observables in one pass; tallies that observables share are made once.
 
@@ -85,6 +92,8 @@ def measure(
     observables : sequence of Observable
     progress : callable, optional
         Called with the fraction of frames done and a word.
+    halves : bool
+        Also finish each half of the frames by itself and state the drift between them of numbers that state none.
 
     Returns
     -------
@@ -99,19 +108,72 @@ def measure(
     sites = trajectory.sites
     if trajectory.n_frames == 0:
         raise TrajectoryError(f"{trajectory.source}: no frames")
+    n_parts = min(BLOCKS, trajectory.n_frames)
     tallies = list(dict.fromkeys(tally for observable in observables for tally in observable.tallies(sites)))
     sums: dict[Tally, dict[int, Sums]] = {tally: {} for tally in tallies}
-    series: dict[Tally, list[Series]] = {tally: [] for tally in tallies}
-    done = 0
-    for part, block in trajectory.blocks(min(BLOCKS, trajectory.n_frames)):
+    series: dict[Tally, list[tuple[int, Series]]] = {tally: [] for tally in tallies}
+    done, times = 0, (math.nan, math.nan)
+    for part, block in trajectory.blocks(n_parts):
+        times = float(block.times[0] if done == 0 else times[0]), float(block.times[-1])
         for tally in tallies:
             reduced = tally(block, sites)
             if isinstance(reduced, Series):
-                series[tally].append(reduced)
+                series[tally].append((part, reduced))
             else:
                 sums[tally][part] = sums[tally][part] + reduced if part in sums[tally] else reduced
         done += block.n_frames
         if progress is not None:
             progress(done / trajectory.n_frames, f"{done} of {trajectory.n_frames} frames")
-    tallied = Tallied({tally: [*series[tally], *sums[tally].values()] for tally in tallies})
-    return [observable.finish(tallied, sites) for observable in observables]
+
+    def finish(chosen: Sequence[Observable], parts: range) -> list[Measurement]:
+        tallied = Tallied(
+            {
+                tally: [
+                    *(one for part, one in series[tally] if part in parts),
+                    *(one for part, one in sums[tally].items() if part in parts),
+                ]
+                for tally in tallies
+            }
+        )
+        return [observable.finish(tallied, sites) for observable in chosen]
+
+    found = finish(observables, range(n_parts))
+    if halves and n_parts == BLOCKS:
+        open_ones = [k for k, one in enumerate(found) if lacks_drift(one)]
+        chosen = [observables[k] for k in open_ones]
+        first, second = finish(chosen, range(n_parts // 2)), finish(chosen, range(n_parts // 2, n_parts))
+        for k, a, b in zip(open_ones, first, second, strict=True):
+            found[k] = compare_halves(found[k], a, b)
+    where = trajectory.source, times, trajectory.n_frames, trajectory.model, code_text()
+    return attribute(found, [origin(one, *where) for one in observables])
+
+
+def code_text() -> str:
+    """Version and hash of the code that measures."""
+    return f"mdstudy {versions()['mdstudy']}, code {code_hash(__name__)[:12]}"
+
+
+def observe(universe: Any, observable: Observable, groups: Mapping[str, str] | None = None, **who: Any) -> Measurement:
+    """Measure one observable on an MDAnalysis Universe, whichever program made its trajectory.
+
+    Parameters
+    ----------
+    universe : MDAnalysis.Universe
+    observable : Observable
+        For example ``SelfDiffusion()``.
+    groups : mapping of str to str, optional
+        Sites by selection, such as ``{"Li": "name LI"}``.
+    **who
+        Further arguments of :func:`mdstudy.analysis.trajectory.from_universe`.
+
+    Returns
+    -------
+    Measurement
+        Draws itself (``.plot()``) and says how it was made (``.why()``, also of each estimate and curve).
+
+    Raises
+    ------
+    TrajectoryError
+        As :func:`mdstudy.analysis.trajectory.from_universe` and :func:`measure`.
+    """
+    return measure(from_universe(universe, groups, **who), [observable], halves=True)[0]

@@ -1,4 +1,4 @@
-"""The order of the steps: analyse, compare, report, and a whole study."""
+"""The order of the steps: load, compare, report, and a whole study."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mdstudy.analysis.thermodynamics import QUANTITIES, log_estimates
-from mdstudy.analysis.trajectory import open_run
+from mdstudy.analysis.thermodynamics import QUANTITIES
 from mdstudy.base.errors import RunError
 from mdstudy.base.pace import Progress
-from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
-from mdstudy.base.results import Estimate, curves_from_json, curves_to_json, estimates_to_csv, read_estimates
+from mdstudy.base.provenance import write_text
+from mdstudy.base.store import load
 from mdstudy.observables import vocabulary
 from mdstudy.run.plan import Plan
 from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.simulate import run as simulate
+from mdstudy.study.analyse import STAMP, analyse
 from mdstudy.study.compare import Comparison, RunResult, compare
-from mdstudy.study.measure import measure, standard_observables
 from mdstudy.study.measured import load_measured
 from mdstudy.study.report import to_csv, to_html, to_json
 from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
@@ -36,59 +35,6 @@ def _silent(*_: object) -> None:
     pass
 
 
-def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:
-    """Measure the standard observables of a run and write ``measure/``.
-
-    Nothing is done if the results there were made from the same frames by the same code.
-
-    Parameters
-    ----------
-    directory : str or Path
-        Run directory with at least one finished segment of production.
-    progress : callable, optional
-        Called with the fraction done and a word.
-
-    Returns
-    -------
-    list of Estimate
-
-    Raises
-    ------
-    RunError
-        Not a run directory, or nothing to analyse yet.
-    TrajectoryError
-        The trajectory cannot be analysed as it stands.
-    """
-    run = RunDir(Path(directory))
-    inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
-    inputs["code"] = code_hash()
-    table, curves, stamp = (run.measure / name for name in ("estimates.csv", "curves.json", "inputs.json"))
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
-        return read_estimates(table)
-    trajectory, temperature = open_run(run.path), float(_spec(run)["temperature_K"])
-    measurements = measure(trajectory, standard_observables(trajectory.sites, temperature), progress)
-    estimates = [*_thermodynamics(run), *(e for m in measurements for e in m.estimates)]
-    run.measure.mkdir(exist_ok=True)
-    stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
-    write_text(table, estimates_to_csv(estimates))
-    write_text(curves, curves_to_json(c for m in measurements for c in m.curves))
-    write_json(stamp, {"made_from": inputs, **record()})
-    return estimates
-
-
-def _thermodynamics(run: RunDir) -> list[Estimate]:
-    """Temperature of production; density of production at constant pressure, or of the last stage that was."""
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
-    estimates = log_estimates(run.state_files(), plan.production.ensemble, "production")
-    if plan.production.ensemble != "npt":
-        settled = [s for s in plan.stages if s.kind == "npt" and s.temperature[0] == s.temperature[1]]
-        if settled:
-            logs = [run.stage(settled[-1].name) / "state.csv"]
-            found = log_estimates(logs, "npt", f"stage {settled[-1].name}")
-            estimates += [e for e in found if e.quantity == "density"]
-    return estimates
-
-
 def load_result(directory: str | Path) -> RunResult:
     """What an analysed run gave, with what it was.
 
@@ -99,13 +45,14 @@ def load_result(directory: str | Path) -> RunResult:
     """
     run = RunDir(Path(directory))
     spec = _spec(run)
-    if not (run.measure / "inputs.json").is_file():
+    if not (run.measure / STAMP).is_file():
         raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
     plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
     manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
     ran = json.loads(run.log.read_text(encoding="utf-8"))[-1]
     frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
     time = frames * plan.production.frame_time
+    estimates, curves = load(run.measure)
     return RunResult(
         name=run.path.name,
         system=spec["system"],
@@ -116,8 +63,8 @@ def load_result(directory: str | Path) -> RunResult:
         force_field=spec["force_field"],
         charge_scale=float(spec["charge_scale"]),
         length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol",
-        estimates=tuple(read_estimates(run.measure / "estimates.csv")),
-        curves=tuple(curves_from_json((run.measure / "curves.json").read_text(encoding="utf-8"))),
+        estimates=tuple(estimates),
+        curves=tuple(curves),
         provenance={
             "run hash": spec["hash"],
             "seed": str(spec["seed"]),

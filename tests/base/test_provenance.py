@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import mdstudy
-from mdstudy.base.provenance import code_hash, commit, content_hash, record, sha256, versions, write_json, write_text
+from mdstudy.base.provenance import (
+    code_hash,
+    commit,
+    content_hash,
+    record,
+    sha256,
+    sources,
+    versions,
+    write_json,
+    write_text,
+)
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes_also_beyond_one_chunk(tmp_path: Path) -> None:
@@ -26,9 +36,37 @@ def test_the_hash_of_data_depends_on_content_and_not_on_the_order_of_keys() -> N
 
 
 def test_the_hash_of_the_code_is_the_same_in_another_process() -> None:
-    code = "from mdstudy.base.provenance import code_hash; print(code_hash())"
+    code = "from mdstudy.base.provenance import code_hash; print(code_hash('mdstudy.study.analyse'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == code_hash()
+    assert done.stdout.strip() == code_hash("mdstudy.study.analyse")
+
+
+def test_code_is_what_a_module_imports_directly_or_not_and_nothing_else(tmp_path: Path) -> None:
+    package = tmp_path / "mdstudy"
+    (package / "part").mkdir(parents=True)
+    for name, text in {
+        "__init__": "",
+        "top": "import numpy\nfrom mdstudy.part import low\n",
+        "other": "import mdstudy.top\n",
+        "part/__init__": "",
+        "part/low": "def f():\n    from mdstudy.part.lower import g\n",
+        "part/lower": "import mdstudy.top\n",
+        "part/unused": "",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    found = [str(path.relative_to(package)) for path in sources("mdstudy.top", package)]
+    assert found == ["part/__init__.py", "part/low.py", "part/lower.py", "top.py"]
+
+
+def test_results_depend_on_every_observable_and_on_no_other_step() -> None:
+    package = Path(mdstudy.__file__).parent
+    behind = {str(path.relative_to(package)) for path in sources("mdstudy.study.analyse", package)}
+    assert {f"observables/{p.name}" for p in (package / "observables").glob("*.py")} - behind <= {
+        "observables/finite_size.py"  # in no report
+    }
+    assert {"analysis/shells.py", "base/statistics.py", "study/measure.py"} <= behind
+    assert {name for name in behind if name.split("/")[0] in ("bench", "exchange", "cli.py")} == set()
+    assert not {"study/report.py", "study/figures.py", "run/simulate.py", "system/packing.py"} & behind
 
 
 def test_a_record_says_when_by_what_and_of_what(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from mdstudy.base.errors import MdstudyError, RunError
 from mdstudy.base.provenance import sha256
 from mdstudy.cli import app
 from mdstudy.run.rundir import RunDir, frame_times
+from mdstudy.study.analyse import analyse
 from mdstudy.study.compare import compare
-from mdstudy.study.pipeline import analyse, compare_runs, load_result, report_runs, run_study
+from mdstudy.study.pipeline import compare_runs, load_result, report_runs, run_study
 from mdstudy.study.report import read_results
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,125 @@
+"""From a finished run to its ``measure/``: all that is known of it, with what made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mdstudy.analysis import thermodynamics
+from mdstudy.analysis.attribution import says
+from mdstudy.analysis.trajectory import open_run
+from mdstudy.base.pace import Progress
+from mdstudy.base.provenance import code_hash, record, sha256, write_json
+from mdstudy.base.results import Estimate, Measurement, Origin, attributed
+from mdstudy.base.store import load, save
+from mdstudy.observables import vocabulary
+from mdstudy.run.plan import Plan
+from mdstudy.run.rundir import RunDir
+from mdstudy.study.measure import code_text, measure, standard_observables
+
+#: File that says what the results were made from; they count only with it.
+STAMP = "inputs.json"
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def quantities() -> dict[str, float]:
+    """Every quantity that the analysis of a run may give, with the relative error at which it is known well enough."""
+    return {q.name: q.target for q in [*vocabulary().values(), *thermodynamics.QUANTITIES]}
+
+
+def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:
+    """Measure the standard observables of a run and write ``measure/``.
+
+    Nothing is done if the results there were made from the same frames by the same code.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Run directory with at least one finished segment of production.
+    progress : callable, optional
+        Called with the fraction done and a word.
+
+    Returns
+    -------
+    list of Estimate
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or nothing to analyse yet.
+    TrajectoryError
+        The trajectory cannot be analysed as it stands.
+    """
+    run = RunDir(Path(directory))
+    inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
+    inputs["code"] = code_hash(__name__)
+    stamp = run.measure / STAMP
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
+        return load(run.measure)[0]
+    measurements = measured(run, progress=progress)
+    estimates = [e for m in measurements for e in m.estimates]
+    run.measure.mkdir(exist_ok=True)
+    stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
+    save(run.measure, estimates, [c for m in measurements for c in m.curves])
+    write_json(stamp, {"made_from": inputs, **record()})
+    return estimates
+
+
+def measured(
+    run: RunDir, wanted: Callable[[str], bool] = lambda _: True, progress: Progress = _silent
+) -> list[Measurement]:
+    """Logs and one pass over the trajectory of a run, nothing written.
+
+    Parameters
+    ----------
+    run : RunDir
+    wanted : callable
+        Whether a quantity is; recipes that give none that is are left out.
+    progress : callable, optional
+    """
+    trajectory = open_run(run.path)
+    temperature = float(json.loads(run.spec.read_text(encoding="utf-8"))["temperature_K"])
+    chosen = [
+        observable
+        for observable in standard_observables(trajectory.sites, temperature)
+        if any(wanted(quantity.name) for quantity in observable.quantities)
+    ]
+    found = measure(trajectory, chosen, progress, halves=True) if chosen else []
+    return [*_logged(run, trajectory.model), *found]
+
+
+def _logged(run: RunDir, model: str) -> list[Measurement]:
+    """Temperature of production; density of production at constant pressure, or of the last stage that was."""
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    made = [_averages(run.state_files(), plan.production.ensemble, "production", model)]
+    if plan.production.ensemble != "npt":
+        settled = [s for s in plan.stages if s.kind == "npt" and s.temperature[0] == s.temperature[1]]
+        if settled:
+            name = settled[-1].name
+            made.append(_averages([run.stage(name) / "state.csv"], "npt", f"stage {name}", model, ("density",)))
+    return made
+
+
+def _averages(
+    files: list[Path], ensemble: str, where: str, model: str, only: tuple[str, ...] = ("density", "temperature")
+) -> Measurement:
+    times = thermodynamics.read_log(files)["time_ps"]
+    found = [e for e in thermodynamics.log_estimates(files, ensemble, where) if e.quantity in only]
+    interval = float(times[1] - times[0]) if len(times) > 1 else float("nan")
+    made = Origin(
+        "thermodynamics",
+        f"log_estimates of {where}",
+        says(thermodynamics.average),
+        thermodynamics.QUANTITIES,
+        f"log of {where}",
+        len(times),
+        interval,
+        len(times) * interval,
+        model,
+        code_text(),
+    )
+    return attributed(Measurement("thermodynamics", tuple(found)), made)
