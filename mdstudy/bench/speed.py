@@ -24,7 +24,7 @@ from mdstudy.run.mechanics import load, place
 from mdstudy.run.plan import Plan, Stage, seed_for
 from mdstudy.run.platforms import Choice, choose
 from mdstudy.run.rundir import RunDir
-from mdstudy.run.simulate import Setup, perform
+from mdstudy.run.stage import Setup, perform
 from mdstudy.run.stepping import equipped, production_context, start_state
 
 ENGINE, BARE, NAIVE, GROMACS = "mdstudy", "bare OpenMM", "naive script", "GROMACS"

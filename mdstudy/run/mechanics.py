@@ -1,34 +1,26 @@
-"""What every stage needs of OpenMM: thermostat and barostat, placing atoms, writing logs and frames."""
+"""What every stage needs of OpenMM: thermostat and barostat, molecules, placing and relaxing atoms."""
 
 from __future__ import annotations
 
 import copy
 import csv
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import openmm
 from numpy.typing import NDArray
-from openmm import app, unit
+from openmm import unit
 
 from mdstudy.base.errors import RunError, SimulationError
-from mdstudy.base.units import DALTON, GAS_CONSTANT
 from mdstudy.run.diagnosis import Describe, name_worst, require_finite
+from mdstudy.run.plan import Stage
 
-#: Columns of ``state.csv``.
-COLUMNS = (
-    "step",
-    "time_ps",
-    "potential_kJ_per_mol",
-    "kinetic_kJ_per_mol",
-    "total_kJ_per_mol",
-    "temperature_K",
-    "volume_nm3",
-    "density_g_per_cm3",
-)
-TOO_HOT = 1e4  # K; kinetic temperature that says that a simulation has exploded
-_DALTON_PER_NM3 = DALTON * 1e3 / 1e-21  # in g/cm^3
+#: Derives a seed for a purpose, for example "thermostat".
+Seed = Callable[[str], int]
+CONSTRAINT_TOLERANCE = 1e-6  # relative; a tenth of OpenMM's default, at no measurable cost
+DRIFT_INTERVAL = 10  # steps between removals of the motion of the centre of mass
 
 
 def degrees_of_freedom(system: openmm.System) -> int:
@@ -51,6 +43,15 @@ def molecule_of(context: openmm.Context) -> NDArray[np.int64]:
     for number, atoms in enumerate(context.getMolecules()):
         owner[list(atoms)] = number
     return owner
+
+
+def bond_pairs(system: openmm.System) -> NDArray[np.int64]:
+    """Atoms of every constraint and harmonic bond, shape (n, 2)."""
+    pairs = [system.getConstraintParameters(k)[:2] for k in range(system.getNumConstraints())]
+    for force in system.getForces():
+        if isinstance(force, openmm.HarmonicBondForce):
+            pairs += [force.getBondParameters(k)[:2] for k in range(force.getNumBonds())]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def scale_centres(positions: NDArray[np.float64], owner: NDArray[np.int64], factor: float) -> NDArray[np.float64]:
@@ -120,6 +121,23 @@ def equip(
     return equipped
 
 
+def coupled(system: openmm.System, stage: Stage, seed: Seed) -> openmm.System:
+    """Copy a System and add what a stage needs: barostat, and removal of the motion of the centre of mass."""
+    barostat = None
+    if stage.pressure is not None:
+        barostat = openmm.MonteCarloBarostat(stage.pressure[0], stage.temperature[0], stage.barostat_interval)
+        barostat.setRandomNumberSeed(seed("barostat"))
+    return equip(system, barostat, DRIFT_INTERVAL if stage.remove_drift else 0)
+
+
+def thermostatted(stage: Stage, seed: Seed) -> openmm.LangevinMiddleIntegrator:
+    """Integrator of a stage (Zhang et al., J. Phys. Chem. A 123, 6056 (2019), doi 10.1021/acs.jpca.9b02771)."""
+    integrator = openmm.LangevinMiddleIntegrator(stage.temperature[0], stage.friction, stage.timestep)
+    integrator.setRandomNumberSeed(seed("thermostat"))
+    integrator.setConstraintTolerance(CONSTRAINT_TOLERANCE)
+    return integrator
+
+
 def load(path: Path) -> Any:
     """Read an OpenMM object from its XML.
 
@@ -160,78 +178,3 @@ def relax(context: openmm.Context, iterations: int, describe: Describe) -> openm
         what = str(error).strip().splitlines()[0]
         raise SimulationError(f"minimisation failed ({what}); {name_worst(context, start, describe)}") from error
     return end
-
-
-class Log:
-    """Writes rows of ``state.csv``.
-
-    Parameters
-    ----------
-    file : text file
-        Open for writing.
-    system : openmm.System
-        With all its forces; gives masses and degrees of freedom.
-    timestep : float
-        ps; 0 where there is no time.
-
-    Attributes
-    ----------
-    potentials, densities : list of float
-        What was written so far, kJ/mol and g/cm^3.
-    """
-
-    def __init__(self, file: TextIO, system: openmm.System, timestep: float) -> None:
-        self.file, self.timestep = file, timestep
-        self.freedom, self.mass = degrees_of_freedom(system), masses(system).sum()
-        self.potentials: list[float] = []
-        self.densities: list[float] = []
-        file.write(",".join(COLUMNS) + "\n")
-
-    def write(self, state: openmm.State, step: int) -> None:
-        """Add a row.
-
-        Raises
-        ------
-        FloatingPointError
-            The kinetic energy is beyond any liquid (:data:`TOO_HOT`).
-        """
-        potential, kinetic = state.getPotentialEnergy()._value, state.getKineticEnergy()._value
-        volume = state.getPeriodicBoxVolume()._value
-        temperature = 2 * kinetic / (self.freedom * GAS_CONSTANT)
-        if temperature > TOO_HOT:
-            raise FloatingPointError(f"temperature {temperature:.3g} K")
-        density = self.mass / volume * _DALTON_PER_NM3
-        self.potentials.append(potential)
-        self.densities.append(density)
-        row = (potential, kinetic, potential + kinetic, temperature, volume, density)
-        time = round(step * self.timestep, 9)
-        self.file.write(f"{step},{time!r}," + ",".join(f"{value:.9g}" for value in row) + "\n")
-
-
-class Frames:
-    """Writes ``frames.xtc``, positions as integrated (not wrapped).
-
-    Parameters
-    ----------
-    file : Path
-        To be made.
-    system : openmm.System
-        Gives the number of atoms.
-    timestep : float
-        ps.
-    first, interval : int
-        Step of the first frame and steps between frames.
-    """
-
-    def __init__(self, file: Path, system: openmm.System, timestep: float, first: int, interval: int) -> None:
-        topology = app.Topology()  # the writer takes from it the number of atoms and that there is a box
-        residue = topology.addResidue("BOX", topology.addChain())
-        for _ in range(system.getNumParticles()):
-            topology.addAtom("X", None, residue)
-        topology.setPeriodicBoxVectors(system.getDefaultPeriodicBoxVectors())
-        self._file = app.XTCFile(str(file), topology, timestep, first, interval)
-
-    def write(self, state: openmm.State) -> None:
-        """Add a frame."""
-        positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
-        self._file.writeModel(positions, periodicBoxVectors=state.getPeriodicBoxVectors())

@@ -82,6 +82,12 @@ class Stage:
         energy are stationary (:mod:`mdstudy.base.stationarity`); `steps` is then the most.
     check_interval : int
         Steps between looks whether they are.
+    stress_interval : int
+        Steps between rows of ``stress.csv`` (:mod:`mdstudy.run.stress`); 0: none.
+    acceleration : float
+        Amplitude of the cosine that drives a flow, nm/ps^2 (:mod:`mdstudy.run.cosine`); 0: equilibrium.
+    waves : int
+        Wavelengths of that cosine in the box.
     """
 
     name: str
@@ -100,6 +106,9 @@ class Stage:
     box: str | None = None
     until: str | None = None
     check_interval: int = 0
+    stress_interval: int = 0
+    acceleration: float = 0.0
+    waves: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -118,10 +127,16 @@ class Stage:
             raise RunError(f"stage {self.name}: cannot end when stationary: it has a ramp or a trajectory")
         if self.steps <= 0 or self.timestep <= 0:
             raise RunError(f"stage {self.name}: {self.steps} steps of {self.timestep} ps; both must be positive")
+        if self.acceleration < 0 or self.waves < 1 or (self.acceleration and self.kind != "nvt"):
+            raise RunError(
+                f"stage {self.name}: an acceleration of {self.acceleration} nm/ps^2 with {self.waves} waves, kind "
+                f"{self.kind}; a flow is driven at constant volume, with at least one wave"
+            )
         for what, interval in (
             ("report", self.report_interval),
             ("frame", self.frame_interval),
             ("check", self.check_interval),
+            ("stress", self.stress_interval),
         ):
             if interval < 0 or (interval == 0 and what == "report") or (interval and self.steps % interval):
                 raise RunError(
@@ -197,6 +212,9 @@ class Production:
     friction: float = 0.1
     barostat_interval: int = 25
     box: str | None = None
+    stress_interval: int = 0
+    acceleration: float = 0.0
+    waves: int = 1
 
     def __post_init__(self) -> None:
         if self.segments < 0 or self.frame_interval <= 0:
@@ -235,6 +253,9 @@ class Production:
             draw_velocities=draw_velocities and number == 1,
             remove_drift=True,
             box=self.box if number == 1 else None,
+            stress_interval=self.stress_interval,
+            acceleration=self.acceleration,
+            waves=self.waves,
         )
 
 

@@ -17,11 +17,12 @@ _OPENCL_ON_CPU = ("portable computing language", "pocl", "intel(r) cpu", "oclgri
 
 @dataclass(frozen=True)
 class Choice:
-    """A platform that works, with its properties and why it was taken."""
+    """A platform that works, with its properties, why it was taken, and its device and precision in words."""
 
     platform: openmm.Platform
     properties: dict[str, str]
     why: str
+    found: str
 
     @property
     def name(self) -> str:
@@ -60,7 +61,7 @@ def choose(platform: str = "auto", device: str | int | None = None, precision: s
         if fault is not None:
             working = [name for name in ORDER if _try(name, _properties(name, None, precision))[0] is None]
             raise RunError(f"platform {platform} does not work here: {fault}. These do: {', '.join(working)}.")
-        return Choice(openmm.Platform.getPlatformByName(platform), properties, f"{found}, as asked")
+        return Choice(openmm.Platform.getPlatformByName(platform), properties, f"{found}, as asked", found)
     passed: list[str] = []
     for name in ORDER:
         properties = _properties(name, device, precision)
@@ -69,7 +70,7 @@ def choose(platform: str = "auto", device: str | int | None = None, precision: s
             fault = f"{found} runs on the processor"
         if fault is None:
             why = f"{found}, the first that works" + (f" ({'; '.join(passed)})" if passed else "")
-            return Choice(openmm.Platform.getPlatformByName(name), properties, why)
+            return Choice(openmm.Platform.getPlatformByName(name), properties, why, found)
         passed.append(f"{name}: {fault}")
     raise RunError(f"no OpenMM platform works here ({'; '.join(passed)})")
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import openmm
 
 from mdstudy.run.diagnosis import atom_words
-from mdstudy.run.mechanics import equip, load, place, relax
-from mdstudy.run.plan import Stage
+from mdstudy.run.mechanics import coupled, equip, load, place, relax, thermostatted
+from mdstudy.run.plan import Stage, seed_for
 from mdstudy.run.platforms import Choice
 from mdstudy.run.rundir import RunDir
-from mdstudy.run.simulate import CONSTRAINT_TOLERANCE, DRIFT_INTERVAL
+
+
+def _seed(purpose: str) -> int:
+    return seed_for(1, "speed", purpose)
 
 
 def start_state(run_dir: RunDir, system: openmm.System, segment: Stage, choice: Choice) -> openmm.State:
@@ -35,17 +38,12 @@ def start_state(run_dir: RunDir, system: openmm.System, segment: Stage, choice: 
 
 def equipped(system: openmm.System, segment: Stage) -> openmm.System:
     """Copy of a System with what the engine adds to it for a segment of production."""
-    barostat = None
-    if segment.pressure is not None:
-        barostat = openmm.MonteCarloBarostat(segment.pressure[0], segment.temperature[0], segment.barostat_interval)
-    return equip(system, barostat, DRIFT_INTERVAL)
+    return coupled(system, segment, _seed)
 
 
 def production_context(system: openmm.System, segment: Stage, state: openmm.State, choice: Choice) -> openmm.Context:
     """Context ready to step as the engine does in a segment of production, with velocities drawn."""
-    integrator = openmm.LangevinMiddleIntegrator(segment.temperature[0], segment.friction, segment.timestep)
-    integrator.setConstraintTolerance(CONSTRAINT_TOLERANCE)
-    context = choice.context(equipped(system, segment), integrator)
+    context = choice.context(equipped(system, segment), thermostatted(segment, _seed))
     place(context, state)
     context.setVelocitiesToTemperature(segment.temperature[0], 1)
     return context

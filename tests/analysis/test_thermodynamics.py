@@ -8,7 +8,7 @@ import pytest
 
 from mdstudy.analysis.thermodynamics import average, log_estimates, read_log
 from mdstudy.base.errors import RunError
-from mdstudy.run.mechanics import COLUMNS
+from mdstudy.run.outputs import COLUMNS
 
 
 def correlated(n: int, phi: float, seed: int) -> np.ndarray:

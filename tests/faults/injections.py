@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mdstudy.run.rundir import PART, RunDir
-from mdstudy.run.simulate import EXIT_TERMINATED
+from mdstudy.run.interruption import EXIT_TERMINATED
 from tests.faults.world import PLAN, World
 
 #: Runs the run step and kills it at file operation number N (0: counts them and prints their number).

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
-from tests.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
+from tests.run.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
 
 from mdstudy.run.plan import Plan, Production
 from mdstudy.run.rundir import RunDir, check, frame_times

@@ -20,7 +20,7 @@ import pytest
 
 from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.run.mechanics import degrees_of_freedom, equip
-from mdstudy.run.simulate import CONSTRAINT_TOLERANCE
+from mdstudy.run.mechanics import CONSTRAINT_TOLERANCE
 from mdstudy.system.parameterise import parameterise
 
 pytestmark = pytest.mark.slow

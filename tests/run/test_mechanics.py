@@ -1,30 +1,16 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import MDAnalysis
 import numpy as np
 import openmm
 import pytest
 from numpy.typing import NDArray
 
 from mdstudy.base.errors import RunError, SimulationError
-from mdstudy.run.mechanics import (
-    COLUMNS,
-    Frames,
-    Log,
-    degrees_of_freedom,
-    equip,
-    load,
-    masses,
-    mean_volume,
-    place,
-    relax,
-)
+from mdstudy.run.mechanics import degrees_of_freedom, equip, load, masses, mean_volume, place, relax
 
 EDGE, BOND = 2.0, 0.11
-GAS_CONSTANT = 8.31446261815324e-3  # kJ/mol/K
 
 
 def dimers(count: int = 10) -> tuple[openmm.System, NDArray[np.float64]]:
@@ -79,48 +65,6 @@ def test_a_new_volume_moves_molecules_rigidly_with_their_centres() -> None:
     np.testing.assert_allclose(centres, 1.1 * were, atol=1e-12)
     np.testing.assert_allclose(found[1::2] - found[::2], positions[1::2] - positions[::2], atol=1e-12)
     assert context.getState().getPeriodicBoxVolume()._value == pytest.approx((1.1 * EDGE) ** 3, rel=1e-12)
-
-
-def test_the_log_has_kinetic_temperature_and_density_as_by_hand() -> None:
-    system, positions = dimers()
-    context = context_of(system, positions)
-    velocities = np.zeros_like(positions)
-    velocities[:, 0] = 0.5  # nm/ps, all molecules alike: bonds stay
-    context.setVelocities(velocities)
-    file = io.StringIO()
-    log = Log(file, system, 0.004)
-    log.write(context.getState(getEnergy=True, getPositions=True, getVelocities=True), 250)
-    header, row = file.getvalue().splitlines()
-    values = dict(zip(header.split(","), map(float, row.split(",")), strict=True))
-    assert tuple(values) == COLUMNS
-    kinetic = 0.5 * 280 * 0.25
-    assert values["kinetic_kJ_per_mol"] == pytest.approx(kinetic)
-    assert values["temperature_K"] == pytest.approx(2 * kinetic / (50 * GAS_CONSTANT))
-    assert values["density_g_per_cm3"] == pytest.approx(280 * 1.66053906660e-3 / EDGE**3)
-    assert (values["step"], values["time_ps"]) == (250, 1.0)
-    assert log.densities == pytest.approx([values["density_g_per_cm3"]])
-
-
-def test_a_temperature_beyond_any_liquid_is_an_explosion() -> None:
-    system, positions = dimers()
-    context = context_of(system, positions)
-    context.setVelocities(np.full_like(positions, 20.0))
-    with pytest.raises(FloatingPointError, match="temperature"):
-        Log(io.StringIO(), system, 0.004).write(context.getState(getEnergy=True), 1)
-
-
-def test_frames_are_written_with_their_steps_times_and_box(tmp_path: Path) -> None:
-    system, positions = dimers()
-    context = context_of(system, positions)
-    frames = Frames(tmp_path / "frames.xtc", system, 0.004, 500, 250)
-    for shift in (0.0, 5.0):  # outside the box: not wrapped
-        context.setPositions(positions + shift)
-        frames.write(context.getState(getPositions=True))
-    read = MDAnalysis.Universe.empty(20).load_new(str(tmp_path / "frames.xtc"))
-    found = [(ts.data["step"], ts.time, ts.positions.copy(), ts.dimensions.copy()) for ts in read.trajectory]
-    assert [(step, time) for step, time, _, _ in found] == [(500, pytest.approx(2.0)), (750, pytest.approx(3.0))]
-    np.testing.assert_allclose(found[1][2] / 10, positions + 5.0, atol=6e-4)
-    np.testing.assert_allclose(found[1][3][:3], 10 * EDGE, rtol=1e-6)
 
 
 def test_the_mean_volume_is_that_of_the_second_half(tmp_path: Path) -> None:

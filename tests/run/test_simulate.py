@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from openmm import app, unit
 
 from mdstudy.base.errors import LockedError, RunError, SimulationError, TrajectoryError
+from mdstudy.run.interruption import EXIT_TERMINATED
 from mdstudy.run.mechanics import degrees_of_freedom, mean_volume
 from mdstudy.run.plan import Plan, Production, Stage
 from mdstudy.run.rundir import RunDir, check, frame_times
-from mdstudy.run.simulate import EXIT_TERMINATED, run
+from mdstudy.run.simulate import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MOLECULES, EDGE, BOND = 64, 1.7, 0.11
