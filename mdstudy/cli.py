@@ -176,9 +176,12 @@ def why(
 def compare(directories: Directories) -> None:
     """Set analysed runs side by side with each other and with the measured values."""
     from mdstudy.study.pipeline import compare_runs
-    from mdstudy.study.tables import comparison_table
+    from mdstudy.study.tables import comparison_table, difference_table
 
-    _print_table(*comparison_table(compare_runs(directories)))
+    found = compare_runs(directories)
+    _print_table(*comparison_table(found))
+    if found.pairs:
+        _print_table(*difference_table(found), "What changes")
 
 
 @app.command()

@@ -24,6 +24,8 @@ class Convergence:
         Whether the criterion of the method is met and the error within the target.
     relative_error : float
         NaN where not known.
+    target : float
+        That is asked for.
     more : float
         Further time that the target needs, ps; at least so much where the criterion is not met; NaN where not known.
     text : str
@@ -32,6 +34,7 @@ class Convergence:
 
     reached: bool
     relative_error: float
+    target: float
     more: float
     text: str
 
@@ -50,19 +53,19 @@ def assess(value: float, error: float, met: bool, length: float, target: float =
         Relative standard error that is asked for.
     """
     if math.isnan(value):
-        return Convergence(False, math.nan, math.nan, "not found")
+        return Convergence(False, math.nan, target, math.nan, "not found")
     relative = error / abs(value) if value else math.nan
     if math.isnan(relative):
-        return Convergence(False, math.nan, math.nan, "not converged: relative error not known")
+        return Convergence(False, math.nan, target, math.nan, "not converged: relative error not known")
     within = relative <= target
     more = 0.0 if within else length * ((relative / target) ** 2 - 1)
     if met and within:
-        return Convergence(True, relative, 0.0, f"converged: ± {percent(relative)} (target {percent(target)})")
+        return Convergence(True, relative, target, 0.0, f"converged: ± {percent(relative)} (target {percent(target)})")
     text = f"± {percent(relative)}" if met else f"not converged: ± {percent(relative)}, a criterion is not met"
     if not within:
         amount = "a longer run" if math.isnan(more) else f"about {duration(more)} more"
         text += f", needs {'' if met else 'at least '}{amount} for {percent(target)}"
-    return Convergence(False, relative, more, text)
+    return Convergence(False, relative, target, more, text)
 
 
 def percent(share: float) -> str:

@@ -1,17 +1,16 @@
-"""Simulated beside simulated, and beside measured: replicas pooled, ratios, differences in standard errors."""
+"""Simulated beside simulated, and beside measured: cases, their differences, and how far both are apart."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
-
-import numpy as np
 
 from mdstudy.base.errors import MdstudyError
 from mdstudy.base.results import Curve, Estimate, find
 from mdstudy.base.store import curve_row, estimate_row, joined, origins_of
+from mdstudy.study.differences import Difference, difference, pool
 from mdstudy.study.measured import MeasuredValue
 from mdstudy.system.composition import Composition
 
@@ -116,8 +115,8 @@ class Row:
         One a case.
     z : tuple of float
         Simulated less measured in units of their standard errors together; NaN where an error is not known.
-    ratios : tuple of Estimate or None
-        One a pair of :attr:`Comparison.pairs`.
+    differences : tuple of Difference or None
+        One a pair of :attr:`Comparison.pairs`, with the ratio.
     measured_ratios : tuple of float
         NaN where not measured.
     remark : str
@@ -130,7 +129,7 @@ class Row:
     simulated: tuple[Estimate | None, ...]
     measured: tuple[MeasuredValue | None, ...]
     z: tuple[float, ...]
-    ratios: tuple[Estimate | None, ...]
+    differences: tuple[Difference | None, ...]
     measured_ratios: tuple[float, ...]
     remark: str = ""
 
@@ -143,7 +142,7 @@ class Comparison:
     ----------
     cases : tuple of Case
     pairs : tuple of (int, int)
-        Cases whose ratio is given, numerator first.
+        Cases that are compared: the first less, or over, the second.
     rows : tuple of Row
     """
 
@@ -180,49 +179,6 @@ def compare(
         pairs += _pairs(cases, of, to)
     keys = list(dict.fromkeys((e.quantity, e.of, e.unit) for case in cases for e in case.estimates))
     return Comparison(cases, tuple(pairs), tuple(_row(cases, pairs, values, *key) for key in keys))
-
-
-def pool(replicas: Sequence[Estimate]) -> Estimate:
-    """Mean over replicas of one quantity.
-
-    With three replicas or more the error is that of their spread, s/sqrt(n), which knows of all that a single run
-    cannot see; with two it is the larger of that and of the errors of the runs together.
-    """
-    known = [e for e in replicas if not math.isnan(e.value)]
-    if len(known) < 2:
-        return known[0] if known else replicas[0]
-    n = len(known)
-    spread = float(np.std([e.value for e in known], ddof=1)) / math.sqrt(n)
-    within = math.hypot(*(e.error for e in known)) / n
-    error = spread if n > 2 else spread if math.isnan(within) else max(spread, within)
-    notes = "; ".join(dict.fromkeys(e.note for e in known if e.note))
-    return replace(
-        known[0],
-        value=float(np.mean([e.value for e in known])),
-        error=error,
-        method=f"mean of {n} replicas, error between them; each: {known[0].method}",
-        n_independent=float(n),
-        converged=all(e.converged for e in known),
-        note=notes,
-    )
-
-
-def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
-    """Ratio of two independent estimates, errors propagated to first order."""
-    if denominator.value == 0 or math.isnan(numerator.value) or math.isnan(denominator.value):
-        value = error = math.nan
-    else:
-        value = numerator.value / denominator.value
-        error = math.hypot(numerator.error / denominator.value, value * denominator.error / denominator.value)
-    return Estimate(
-        numerator.quantity,
-        numerator.of,
-        value,
-        error,
-        "1",
-        "ratio, errors propagated as independent",
-        converged=numerator.converged and denominator.converged,
-    )
 
 
 def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
@@ -272,8 +228,9 @@ def _row(
     simulated = tuple(find(case.estimates, quantity, of) for case in cases)
     wanted, remark = BESIDE.get(quantity, (quantity, ""))
     measured = tuple(_measured(values, case.first, wanted, of) for case in cases)
-    ratios = tuple(
-        ratio(a, b) if (a := simulated[i]) is not None and (b := simulated[j]) is not None else None for i, j in pairs
+    differences = tuple(
+        difference(a, b) if (a := simulated[i]) is not None and (b := simulated[j]) is not None else None
+        for i, j in pairs
     )
     measured_ratios = tuple(
         over.value / under.value if (over := measured[i]) and (under := measured[j]) else math.nan for i, j in pairs
@@ -285,7 +242,7 @@ def _row(
         simulated,
         measured,
         tuple(_z(e, m) for e, m in zip(simulated, measured, strict=True)),
-        ratios,
+        differences,
         measured_ratios,
         remark if any(measured) else "",
     )

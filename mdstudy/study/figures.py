@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from mdstudy.base.drawing import COLOURS, STYLE
 from mdstudy.base.results import Curve, Estimate, find
 from mdstudy.study.compare import Comparison
 
-#: Colours that differ also in grey and for the colour-blind (Okabe and Ito, https://jfly.uni-koeln.de/color/).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-STYLE: dict[Any, object] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mdstudy",
-}
 #: Pairs shown around the ion; the rest is in the tables.
 SHOWN = ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-FSI.F", "Li-TTE.F", "Li-FSI.N")
 
@@ -152,15 +142,6 @@ FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
     ),
     (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
 )
-
-
-def to_svg(figure: Figure) -> str:
-    """The figure as an SVG element, the same bytes for the same figure."""
-    out = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    return text[text.index("<svg") :]
 
 
 def draw(function: Callable[[Comparison], Figure | None], comparison: Comparison) -> Figure | None:

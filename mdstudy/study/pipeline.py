@@ -20,7 +20,7 @@ from mdstudy.run.simulate import run as simulate
 from mdstudy.study.analyse import STAMP, analyse
 from mdstudy.study.compare import Comparison, RunResult, compare
 from mdstudy.study.measured import load_measured
-from mdstudy.study.report import to_csv, to_html, to_json
+from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
 from mdstudy.system.build import build
 from mdstudy.system.composition import Composition
@@ -96,7 +96,7 @@ def report_runs(
     question: str = "",
     ratios: Sequence[tuple[str, str]] | None = None,
 ) -> list[Path]:
-    """Write a report as HTML, CSV and JSON.
+    """Write a report as HTML, CSV and JSON, and the differences between its cases as CSV.
 
     Parameters
     ----------
@@ -122,6 +122,8 @@ def report_runs(
         page.with_suffix(".csv"): to_csv(comparison),
         page.with_suffix(".json"): to_json(comparison),
     }
+    if comparison.pairs:
+        texts[page.with_name(f"{page.stem}-differences.csv")] = differences_to_csv(comparison)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
@@ -157,7 +159,7 @@ def run_study(
     Returns
     -------
     list of Path
-        The report as HTML, CSV and JSON.
+        The report as HTML, CSV and JSON, and the differences as CSV.
     """
     study, path = load_study(name)
     folder = Path("runs") / path.stem if output is None else Path(output)

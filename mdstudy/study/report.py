@@ -6,14 +6,24 @@ import csv
 import io
 import json
 import math
+from dataclasses import asdict, fields
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from mdstudy.base.drawing import to_svg
 from mdstudy.base.errors import RunError
 from mdstudy.study.compare import Comparison, RunResult
-from mdstudy.study.figures import FIGURES, draw, to_svg
-from mdstudy.study.tables import Table, comparison_table, composition_rows, measured_text
+from mdstudy.study.differences import CONFIDENCE, Difference
+from mdstudy.study.figures import FIGURES, draw
+from mdstudy.study.tables import (
+    Table,
+    comparison_table,
+    composition_rows,
+    convergence_table,
+    difference_table,
+    measured_text,
+)
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -25,10 +35,24 @@ def to_csv(comparison: Comparison) -> str:
     return out.getvalue()
 
 
+def differences_to_csv(comparison: Comparison) -> str:
+    """Every difference between the cases that are compared, a row each."""
+    out = io.StringIO()
+    columns = ["first", "second", *(f.name for f in fields(Difference)), "z", "verdict"]
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_differences(comparison))
+    return out.getvalue()
+
+
 def to_json(comparison: Comparison) -> str:
-    """Every run with all that it gave, and the comparison as in the CSV; what is not known is null."""
-    runs = [run.to_dict() for case in comparison.cases for run in case.runs]
-    return json.dumps({"runs": runs, "comparison": _null(_records(comparison))}, ensure_ascii=False) + "\n"
+    """Every run with all that it gave, and the comparison as in the tables; what is not known is null."""
+    data = {
+        "runs": [run.to_dict() for case in comparison.cases for run in case.runs],
+        "comparison": _null(_records(comparison)),
+        "differences": _null(_differences(comparison)),
+    }
+    return json.dumps(data, ensure_ascii=False) + "\n"
 
 
 def read_results(path: str | Path) -> list[RunResult]:
@@ -52,6 +76,7 @@ def _records(comparison: Comparison) -> list[dict[str, Any]]:
         for case, e, m, z in zip(comparison.cases, row.simulated, row.measured, row.z, strict=True):
             if e is None:
                 continue
+            known = e.convergence()
             records.append(
                 {
                     "case": case.label,
@@ -62,6 +87,12 @@ def _records(comparison: Comparison) -> list[dict[str, Any]]:
                     "unit": e.unit,
                     "converged": e.converged,
                     "n_independent": e.n_independent,
+                    "one_in_ps": e.inefficiency,
+                    "drift": e.drift,
+                    "relative_error": known.relative_error,
+                    "target": known.target,
+                    "more_ps": known.more,
+                    "verdict": known.text,
                     "method": e.method,
                     "note": e.note,
                     "measured": m.value if m else math.nan,
@@ -71,6 +102,17 @@ def _records(comparison: Comparison) -> list[dict[str, Any]]:
                 }
             )
     return records
+
+
+def _differences(comparison: Comparison) -> list[dict[str, Any]]:
+    return [
+        {"first": comparison.cases[i].label, "second": comparison.cases[j].label}
+        | asdict(found)
+        | {"z": found.z, "verdict": found.verdict}
+        for row in comparison.rows
+        for (i, j), found in zip(comparison.pairs, row.differences, strict=True)
+        if found is not None
+    ]
 
 
 def _null(data: Any) -> Any:
@@ -106,6 +148,9 @@ def to_html(comparison: Comparison, title: str, question: str = "") -> str:
     parts.append(_verdict(comparison))
     parts.append("<h2>Result</h2>" + _html_table(comparison_table(comparison)))
     parts.append(_remarks(comparison))
+    if comparison.pairs:
+        parts.append("<h2>What changes</h2>" + _html_table(difference_table(comparison)) + _warning(comparison))
+    parts.append("<h2>Convergence</h2>" + _html_table(convergence_table(comparison)) + _FORECAST)
     parts.append("<h2>Figures</h2>")
     for function, caption in FIGURES:
         figure = draw(function, comparison)
@@ -118,6 +163,22 @@ def to_html(comparison: Comparison, title: str, question: str = "") -> str:
     parts.append("<h2>Where it comes from</h2>" + _html_table(_provenance(comparison)))
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_CSS}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
+
+
+_FORECAST = (
+    "<p>Times are of simulation in all replicas together, by the law that errors fall as its square root; where a "
+    "criterion of the method is not met they are lower bounds. Halves of a run are compared in standard errors.</p>"
+)
+
+
+def _warning(comparison: Comparison) -> str:
+    """How many differences chance alone would show."""
+    known = [d for row in comparison.rows for d in row.differences if d is not None and not math.isnan(d.low)]
+    return (
+        f"<p>Intervals hold the true difference {CONFIDENCE:.0%} of the time, Student's factor included; runs count as "
+        f"independent of each other. Of all {len(known)} differences in the CSV about "
+        f"{round((1 - CONFIDENCE) * len(known))} would leave zero out by chance alone.</p>"
+    )
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -141,6 +202,8 @@ def _remarks(comparison: Comparison) -> str:
     lines += [f"{row.quantity.replace('_', ' ')}: {row.remark}." for row in comparison.rows if row.remark]
     values = [v for row in comparison.rows for v in row.measured if v is not None]
     lines += [f"{v.quantity.replace('_', ' ')} of {v.system}: {v.note}." for v in values if v.note]
+    if any(v.uncertainty is None for v in values):
+        lines.append("† no uncertainty was given: z counts the error of the simulation alone and is too large.")
     if any(not v.read_at_source for v in values):
         lines.append("* nobody has read this value at its source.")
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(lines)) + "</ul>"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from mdstudy.base.convergence import duration, percent
 from mdstudy.base.results import Estimate
 from mdstudy.study.compare import Comparison, Row
+from mdstudy.study.differences import CONFIDENCE, Difference
 from mdstudy.study.measured import MeasuredValue
 from mdstudy.system.composition import Composition
 
@@ -63,11 +65,15 @@ def shown(value: float, error: float, unit: str = "", measured: bool = False) ->
 
 
 def estimate_text(estimate: Estimate | None) -> str:
-    """Value, error and unit of an estimate, and whether it is not converged."""
+    """Value, error and unit of an estimate, and whether it is not converged or needs a longer run."""
     if estimate is None:
         return "–"
-    text = shown(estimate.value, estimate.error, estimate.unit)
-    return text if estimate.converged or math.isnan(estimate.value) else f"{text} (not converged)"
+    text, verdict = shown(estimate.value, estimate.error, estimate.unit), estimate.convergence()
+    doubts = [] if estimate.converged or math.isnan(estimate.value) else ["not converged"]
+    if verdict.more > 0:
+        least = "" if estimate.converged else "at least "
+        doubts.append(f"{least}{duration(verdict.more)} more for {percent(verdict.target)}")
+    return f"{text} ({', '.join(doubts)})" if doubts else text
 
 
 def measured_text(value: MeasuredValue | None) -> str:
@@ -80,8 +86,78 @@ def measured_text(value: MeasuredValue | None) -> str:
 
 def estimate_table(estimates: Iterable[Estimate]) -> Table:
     """Header and rows of all estimates of one run."""
-    rows = [[e.quantity.replace("_", " "), e.of, estimate_text(e), e.note] for e in estimates]
-    return ["quantity", "of", "value ± standard error", "note"], rows
+    rows = [[e.quantity.replace("_", " "), e.of, estimate_text(e), *_evidence(e), e.note] for e in estimates]
+    return ["quantity", "of", "value ± standard error", *EVIDENCE, "note"], rows
+
+
+def convergence_table(comparison: Comparison, summary: bool = True) -> Table:
+    """Header and rows: how well each number is known, and how much longer its run must be.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    summary : bool
+        Only what opens a report (:data:`SUMMARY`), or everything.
+    """
+    rows = [
+        [case.label, e.quantity.replace("_", " "), e.of, *_evidence(e), e.convergence().text]
+        for row in _rows(comparison, summary)
+        for case, e in zip(comparison.cases, row.simulated, strict=True)
+        if e is not None
+    ]
+    return ["case", "quantity", "of", *EVIDENCE, "verdict"], rows
+
+
+#: What :func:`_evidence` says.
+EVIDENCE = ("independent samples", "one in", "halves differ by")
+
+
+def _evidence(estimate: Estimate) -> tuple[str, str, str]:
+    """Number of independent samples, the statistical inefficiency as a time, drift in standard errors."""
+    samples, time, drift = estimate.n_independent, estimate.inefficiency, estimate.drift
+    return (
+        "–" if math.isnan(samples) else f"{samples:.0f}",
+        "–" if math.isnan(time) else duration(time),
+        "–" if math.isnan(drift) else f"{drift:+.1f}",
+    )
+
+
+def difference_table(comparison: Comparison, summary: bool = True) -> Table:
+    """Header and rows: what changes from case to case, with intervals.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    summary : bool
+        Only what opens a report (:data:`SUMMARY`), or everything.
+    """
+    labels = [case.label for case in comparison.cases]
+    several = len(comparison.pairs) > 1
+    rows = [
+        [
+            *([f"{labels[i]} less {labels[j]}"] if several else []),
+            row.quantity.replace("_", " "),
+            row.of,
+            shown(d.value, d.error, d.unit),
+            _interval(d.low, d.high),
+            d.student,
+            "–" if math.isnan(d.z) else f"{d.z:+.1f}",
+            "–" if math.isnan(d.ratio) else f"{d.ratio:.3g}",
+            _interval(d.ratio_low, d.ratio_high),
+            d.verdict,
+        ]
+        for row in _rows(comparison, summary)
+        for (i, j), d in zip(comparison.pairs, row.differences, strict=True)
+        if d is not None
+    ]
+    between = ["cases"] if several else []
+    what = "difference" if several else " less ".join(labels[k] for pair in comparison.pairs for k in pair)
+    share = f"{CONFIDENCE:.0%} interval"
+    return [*between, "quantity", "of", what, share, "Student factor", "z", "ratio", share, "verdict"], rows
+
+
+def _interval(low: float, high: float) -> str:
+    return "–" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
 
 
 def composition_rows(composition: Composition) -> list[tuple[str, str]]:
@@ -113,7 +189,7 @@ def _shares(fractions: dict[str, float]) -> str:
 
 
 def comparison_table(comparison: Comparison, summary: bool = True) -> Table:
-    """Header and rows: simulated, measured, difference, ratios.
+    """Header and rows: simulated, measured, how far both are apart, ratios.
 
     Parameters
     ----------
@@ -141,11 +217,24 @@ def _rows(comparison: Comparison, summary: bool) -> list[Row]:
 
 def _cells(row: Row, comparison: Comparison) -> list[str]:
     measured = [measured_text(value) for value in row.measured]
-    z = ["–" if math.isnan(value) else f"{value:+.1f}" for value in row.z]
+    z = [_z_text(value, beside) for value, beside in zip(row.z, row.measured, strict=True)]
     cells = [row.quantity.replace("_", " "), row.of, *(estimate_text(e) for e in row.simulated)]
     cells.append("; ".join(dict.fromkeys(measured)) if len(set(measured)) == 1 else "; ".join(measured))
     cells.append("; ".join(dict.fromkeys(z)) if len(set(z)) == 1 else "; ".join(z))
     for k in range(len(comparison.pairs)):
-        cells.append(estimate_text(row.ratios[k]))
+        found = row.differences[k]
+        cells.append("–" if found is None or math.isnan(found.ratio) else _ratio_text(found))
         cells.append("–" if math.isnan(row.measured_ratios[k]) else f"{row.measured_ratios[k]:.2f}")
     return cells
+
+
+def _z_text(z: float, beside: MeasuredValue | None) -> str:
+    if math.isnan(z):
+        return "–"
+    return f"{z:+.1f}" if beside is None or beside.uncertainty is not None else f"{z:+.1f}†"
+
+
+def _ratio_text(found: Difference) -> str:
+    doubt = "" if found.converged else " (not converged)"
+    interval = "" if math.isnan(found.ratio_low) else f" ({_interval(found.ratio_low, found.ratio_high)})"
+    return f"{found.ratio:.3g}{interval}{doubt}"

@@ -8,7 +8,7 @@ import pytest
 
 from mdstudy.base.errors import MdstudyError
 from mdstudy.base.results import Curve, Estimate
-from mdstudy.study.compare import Comparison, RunResult, compare, pool, ratio
+from mdstudy.study.compare import Comparison, RunResult, compare
 from mdstudy.study.measured import MeasuredValue
 from mdstudy.system.composition import resolve
 
@@ -52,33 +52,6 @@ def the_row(comparison: Comparison, quantity: str = "density"):
     return row
 
 
-def test_three_replicas_are_pooled_with_the_error_of_their_spread() -> None:
-    pooled = pool([estimate(1.0, 0.001), estimate(2.0, 0.001), estimate(3.0, 0.001)])
-    assert pooled.value == 2.0
-    assert pooled.error == pytest.approx(1.0 / math.sqrt(3))
-    assert pooled.n_independent == 3
-    assert "3 replicas" in pooled.method
-
-
-def test_two_replicas_never_look_better_than_their_own_errors() -> None:
-    assert pool([estimate(1.0, 0.3), estimate(1.0, 0.4)]).error == pytest.approx(0.25)
-    assert pool([estimate(1.0, 0.0), estimate(3.0, 0.0)]).error == pytest.approx(1.0)
-
-
-def test_a_pool_is_converged_only_if_every_replica_is_and_leaves_out_what_was_not_found() -> None:
-    assert not pool([estimate(1, 0.1), estimate(1, 0.1, converged=False), estimate(1, 0.1)]).converged
-    assert pool([estimate(math.nan, math.nan), estimate(5.0, 0.1)]).value == 5.0
-
-
-def test_the_error_of_a_ratio_is_that_of_many_samples() -> None:
-    a, b = estimate(4.0, 0.2), estimate(2.0, 0.05)
-    samples = np.random.default_rng(1).normal(4.0, 0.2, 200_000) / np.random.default_rng(2).normal(2.0, 0.05, 200_000)
-    found = ratio(a, b)
-    assert found.value == 2.0
-    assert found.error == pytest.approx(samples.std(), rel=0.02)
-    assert math.isnan(ratio(a, estimate(0.0, 0.1)).value)
-
-
 def test_runs_that_differ_in_the_seed_alone_are_replicas_and_others_are_cases() -> None:
     runs = [
         result("lhci", estimate(1.0, 0.1), name="a"),
@@ -95,9 +68,9 @@ def test_runs_that_differ_in_the_seed_alone_are_replicas_and_others_are_cases() 
 
 def test_two_cases_are_divided_second_by_first_and_a_study_may_say_otherwise() -> None:
     runs = [result("lhci", estimate(2.0, 0.1)), result("dlhci", estimate(3.0, 0.1))]
-    assert the_row(compare(runs, [])).ratios[0].value == 1.5
-    assert the_row(compare(runs, [], [("lhci", "dlhci")])).ratios[0].value == pytest.approx(2 / 3)
-    assert the_row(compare(runs, [], [])).ratios == ()
+    assert the_row(compare(runs, [])).differences[0].ratio == 1.5
+    assert the_row(compare(runs, [], [("lhci", "dlhci")])).differences[0].ratio == pytest.approx(2 / 3)
+    assert the_row(compare(runs, [], [])).differences == ()
 
 
 def test_ratios_are_taken_between_cases_that_agree_in_everything_else() -> None:

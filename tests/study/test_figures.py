@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
 import pytest
 
 from mdstudy.analysis.thermodynamics import QUANTITIES
+from mdstudy.base.drawing import to_svg
 from mdstudy.base.results import Curve, Estimate
 from mdstudy.observables import vocabulary
 from mdstudy.study.compare import Comparison, RunResult, compare
-from mdstudy.study.figures import FIGURES, conductivities, displacements, distributions, draw, shells, to_svg
+from mdstudy.study.figures import FIGURES, conductivities, displacements, distributions, draw, shells
 from mdstudy.study.measured import load_measured
-from mdstudy.study.report import to_csv, to_html, to_json
+from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.system.composition import resolve
 
 
@@ -86,6 +88,18 @@ def test_text_from_files_cannot_break_the_page(comparison: Comparison) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "<title>A &amp; B &lt;b&gt;</title>" in page
+
+
+def test_the_page_says_what_changes_and_how_well_each_number_is_known(comparison: Comparison) -> None:
+    page = to_html(comparison, "t")
+    assert "dlhci less lhci" in page
+    assert "0.10 ± 0.57 mS/cm" in page, "3.1 ± 0.4 less 3.0 ± 0.4"
+    assert "no evidence: not converged" in page
+    assert "a criterion is not met, needs at least a longer run for 10 %" in page
+    assert "†" in page, "the measured conductivity has no uncertainty"
+    (row,) = [r for r in csv.DictReader(differences_to_csv(comparison).splitlines()) if "conductivity" in r["quantity"]]
+    assert (row["first"], row["second"]) == ("dlhci", "lhci")
+    assert float(row["ratio"]) == pytest.approx(3.1 / 3.0)
 
 
 def test_csv_and_json_have_a_row_for_every_estimate_and_no_bare_nan(comparison: Comparison) -> None:

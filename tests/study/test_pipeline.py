@@ -89,7 +89,7 @@ def runs(study_file: Path) -> list[Path]:
     before = sha256(first.frame_files()[0])
     written = run_study(study_file, folder, platform="CPU")
     assert sha256(first.frame_files()[0]) == before, "what was finished before the kill was made again"
-    assert [path.name for path in written] == ["report.html", "report.csv", "report.json"]
+    assert [path.name for path in written] == ["report.html", "report.csv", "report.json", "report-differences.csv"]
     return [folder / "lhci-A-r1", folder / "dlhci-A-r1"]
 
 
@@ -163,9 +163,16 @@ def test_the_commands_print_what_they_did(runs: list[Path], tmp_path: Path, monk
 
     assert "already done" in call("run", runs[0])
     assert "coordination number" in call("analyse", runs[0])
-    assert "conductivity" in call("compare", *runs)
+    compared = call("compare", *runs)
+    assert "conductivity" in compared
+    assert "dlhci-A-r1 less lhci-A-r1" in compared or "dlhci less lhci" in compared
+    told = call("why", runs[0], "self_diffusion", "Li", "-o", tmp_path / "why.svg")
+    for fact in ("30 frames", "barycentric frame", "clp-opls, SHA-256", "code", "lags", "SelfDiffusion()"):
+        assert fact in told, fact
+    assert "<svg" in (tmp_path / "why.svg").read_text(encoding="utf-8")
+    (tmp_path / "why.svg").unlink()
     assert f"wrote {tmp_path}" in call("report", *runs, "-o", tmp_path / "r.html").replace("\n", "")
-    assert {p.name for p in tmp_path.iterdir()} == {"r.html", "r.csv", "r.json"}
+    assert {p.name for p in tmp_path.iterdir()} == {"r.html", "r.csv", "r.json", "r-differences.csv"}
 
 
 def test_what_is_not_there_yet_is_named_with_what_to_do(tmp_path: Path, runs: list[Path]) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from mdstudy.base.results import Estimate
+from mdstudy.base.results import Estimate, Origin
 from mdstudy.study.tables import composition_rows, estimate_text, shown
 from mdstudy.system.composition import resolve
 
@@ -34,6 +35,14 @@ def test_what_is_not_converged_is_called_so() -> None:
     assert "not converged" in estimate_text(Estimate("q", "x", 1.0, 0.1, "1", "m"))
     assert "not converged" not in estimate_text(Estimate("q", "x", 1.0, 0.1, "1", "m", converged=True))
     assert estimate_text(None) == "–"
+
+
+def test_a_number_is_shown_with_the_time_that_it_needs() -> None:
+    made = Origin("o", "O()", "", (), "r1", 100, 1.0, 5000.0)
+    known = Estimate("q", "x", 1.0, 0.2, "1", "m", converged=True, origin=made)
+    assert estimate_text(known) == "1.00 ± 0.20 (15 ns more for 10 %)"
+    assert estimate_text(replace(known, converged=False)) == "1.00 ± 0.20 (not converged, at least 15 ns more for 10 %)"
+    assert estimate_text(replace(known, error=0.05)) == "1.000 ± 0.050"
 
 
 def test_a_composition_shows_counts_charge_density_and_the_rounding_error_of_the_molarity() -> None:
