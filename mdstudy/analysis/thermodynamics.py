@@ -1,4 +1,4 @@
-"""Averages over the thermodynamic log of a run: density, temperature, volume."""
+"""Averages over the thermodynamic log of a run: density, temperature, volume; all quantities that logs give."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mdstudy.base.statistics import drift_z, mean_and_error
 QUANTITIES = (
     Quantity("density", "g/cm^3", "Mass density of the box at constant pressure.", target=0.005),
     Quantity("temperature", "K", "Kinetic temperature from the constrained degrees of freedom.", target=0.005),
+    Quantity("shear_viscosity", "mPa s", "Shear viscosity at zero frequency.", target=0.2),
+    Quantity("viscosity_running_integral", "mPa s", "Integral of the correlation of the shear stress up to a time."),
 )
 
 #: Share of a log that is left out as approach to equilibrium.

@@ -51,11 +51,14 @@ class InfiniteDiffusion:
         K.
     viscosity, viscosity_error : float
         Of the model, mPa s, and its standard error (NaN: not known, then neither is that of the result).
+    viscosity_from : str
+        Where it is from, for the method: a viscosity that was measured must be called so.
     """
 
     temperature: float
     viscosity: float
     viscosity_error: float = math.nan
+    viscosity_from: str = "as given"
 
     name: ClassVar[str] = "infinite_diffusion"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -76,7 +79,8 @@ class InfiniteDiffusion:
         length = float(np.mean(tallied.series(Centres()).arrays["volume"])) ** (1 / 3)
         shift = finite_size_shift(self.temperature, self.viscosity, length)
         shift_error = shift * self.viscosity_error / self.viscosity
-        method = f"D + {shift:.3g} m^2/s: L = {length:.3f} nm, {self.viscosity:g} mPa s, {self.temperature:g} K"
+        method = f"D + {shift:.3g} m^2/s: L = {length:.3f} nm, {self.temperature:g} K, "
+        method += f"viscosity {self.viscosity:.4g} mPa s {self.viscosity_from}"
         made = []
         for species, fit in diffusion_fits(tallied, sites).items():
             done, note = verdict(fit)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from mdstudy.analysis import thermodynamics
+from mdstudy.analysis import thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, record, sha256, write_json
-from mdstudy.base.results import Estimate, Measurement, Origin, attributed
+from mdstudy.base.results import Estimate, Measurement, Origin, attributed, find
 from mdstudy.base.store import load, save
 from mdstudy.observables import vocabulary
 from mdstudy.run.plan import Plan
@@ -83,43 +83,56 @@ def measured(
     """
     trajectory = open_run(run.path)
     temperature = float(json.loads(run.spec.read_text(encoding="utf-8"))["temperature_K"])
+    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    logged = _logged(run, plan, temperature, trajectory.model)
+    if plan.production.acceleration:  # driven: nothing else is that of equilibrium
+        return logged
+    flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")
     chosen = [
         observable
-        for observable in standard_observables(trajectory.sites, temperature)
+        for observable in standard_observables(trajectory.sites, temperature, flows)
         if any(wanted(quantity.name) for quantity in observable.quantities)
     ]
     found = measure(trajectory, chosen, progress, halves=True) if chosen else []
-    return [*_logged(run, trajectory.model), *found]
+    return [*logged, *found]
 
 
-def _logged(run: RunDir, model: str) -> list[Measurement]:
-    """Temperature of production; density of production at constant pressure, or of the last stage that was."""
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+def _logged(run: RunDir, plan: Plan, temperature: float, model: str) -> list[Measurement]:
+    """Temperature and viscosity of production; density of it at constant pressure, or of the last stage that was."""
     made = [_averages(run.state_files(), plan.production.ensemble, "production", model)]
     if plan.production.ensemble != "npt":
         settled = [s for s in plan.stages if s.kind == "npt" and s.temperature[0] == s.temperature[1]]
         if settled:
             name = settled[-1].name
             made.append(_averages([run.stage(name) / "state.csv"], "npt", f"stage {name}", model, ("density",)))
+    files = [file for segment in run.segments() for file in segment.glob("stress.csv")]
+    files = files or [file for segment in run.segments() for file in segment.glob("profile.csv")]
+    if found := viscosity.logged_viscosity(files, temperature, "production"):
+        made.append(attributed(found, _origin(files, "viscosity", "logged_viscosity", says(viscosity), model)))
     return made
 
 
 def _averages(
     files: list[Path], ensemble: str, where: str, model: str, only: tuple[str, ...] = ("density", "temperature")
 ) -> Measurement:
-    times = thermodynamics.read_log(files)["time_ps"]
     found = [e for e in thermodynamics.log_estimates(files, ensemble, where) if e.quantity in only]
+    made = _origin(files, "thermodynamics", f"log_estimates of {where}", says(thermodynamics.average), model)
+    return attributed(Measurement("thermodynamics", tuple(found)), made)
+
+
+def _origin(files: list[Path], name: str, recipe: str, about: str, model: str) -> Origin:
+    """Origin of what was read off logs."""
+    times = thermodynamics.read_log(files)["time_ps"]
     interval = float(times[1] - times[0]) if len(times) > 1 else float("nan")
-    made = Origin(
-        "thermodynamics",
-        f"log_estimates of {where}",
-        says(thermodynamics.average),
+    return Origin(
+        name,
+        recipe,
+        about,
         thermodynamics.QUANTITIES,
-        f"log of {where}",
+        f"{files[0].name} of {files[0].parent.name} to {files[-1].parent.name}",
         len(times),
         interval,
         len(times) * interval,
         model,
         code_text(),
     )
-    return attributed(Measurement("thermodynamics", tuple(found)), made)

@@ -13,11 +13,12 @@ from mdstudy.analysis.trajectory import Trajectory, from_universe
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, versions
-from mdstudy.base.results import Measurement
+from mdstudy.base.results import Estimate, Measurement
 from mdstudy.observables.angles import ShellAngles
 from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
+from mdstudy.observables.finite_size import InfiniteDiffusion
 from mdstudy.observables.nernst_einstein import NernstEinstein
 from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
@@ -42,7 +43,7 @@ MATRIX = ("PMMA",)
 LIQUID = (("Pyr13.N", ("FSI.N", "TTE.O", "Pyr13.N")), ("TTE.O", ("TTE.O",)))
 
 
-def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
+def standard_observables(sites: Sites, temperature: float, viscosity: Estimate | None = None) -> list[Observable]:
     """All that a report shows of a trajectory with these sites.
 
     Parameters
@@ -50,6 +51,8 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
     sites : Sites
     temperature : float
         K.
+    viscosity : Estimate, optional
+        Shear viscosity of the model, mPa s: for self-diffusion in an infinite liquid.
     """
     chosen: list[Observable] = []
     if sites.present([ION]) and sites.present(DONORS):
@@ -62,6 +65,9 @@ def standard_observables(sites: Sites, temperature: float) -> list[Observable]:
         chosen.append(ResidenceTimes(shell))
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
+    if viscosity is not None and viscosity.value > 0:
+        how = f"of this run{'' if viscosity.converged else ', not converged'}"
+        chosen.append(InfiniteDiffusion(temperature, viscosity.value, viscosity.error, how))
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]
