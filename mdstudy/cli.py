@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 
 import mdstudy
-from mdstudy.base.errors import MdstudyError
+from mdstudy.base.errors import MdstudyError, SpecError
 
 app = typer.Typer(
     name="mdstudy",
@@ -47,6 +47,10 @@ def _bar(text: str) -> Iterator[Callable[[float, str], None]]:
             bar.update(task, completed=fraction, description=f"{text} {detail}".strip())
 
         yield progress
+
+
+def _say(text: str) -> None:
+    messages.print(text, highlight=False)
 
 
 def _version(wanted: bool) -> None:
@@ -130,6 +134,12 @@ def run(
     platform: PlatformName = "auto",
     device: Device = None,
     profile: Annotated[str | None, typer.Option(help="change the protocol (only before anything was run)")] = None,
+    until: Annotated[
+        str | None, typer.Option(help='go on until a number is known, for example "conductivity 10 %"')
+    ] = None,
+    at_most: Annotated[
+        str | None, typer.Option(help='with --until: limit of production, "50 ns"; the protocol\'s if absent')
+    ] = None,
 ) -> None:
     """Simulate a built box; the same command again resumes or does nothing."""
     from mdstudy.run.simulate import run as simulate
@@ -137,6 +147,15 @@ def run(
 
     if profile is not None:
         set_profile(directory, profile)
+    if until is not None:
+        from mdstudy.study.pipeline import pursue
+
+        with _bar(f"run {directory}") as progress:
+            verdict = pursue(directory, until, at_most, platform=platform, device=device, progress=progress, say=_say)
+        console.print(f"{directory}: {verdict}", highlight=False)
+        return
+    if at_most is not None:
+        raise SpecError("--at-most is the limit of --until, which is not there")
     with _bar(f"run {directory}") as progress:
         outcome = simulate(directory, platform=platform, device=device, progress=progress)
     console.print(f"{directory}: {outcome}", highlight=False)
@@ -250,7 +269,7 @@ def study(
             device=device,
             workers=workers,
             progress=progress,
-            say=lambda text: messages.print(text, highlight=False),
+            say=_say,
         )
     for path in written:
         console.print(f"wrote {path}", highlight=False)

@@ -13,7 +13,6 @@ from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, record, sha256, write_json
 from mdstudy.base.results import Estimate, Measurement, Origin, attributed, find
 from mdstudy.base.store import load, save
-from mdstudy.observables import vocabulary
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
 from mdstudy.study.measure import code_text, measure, standard_observables
@@ -24,11 +23,6 @@ STAMP = "inputs.json"
 
 def _silent(*_: object) -> None:
     pass
-
-
-def quantities() -> dict[str, float]:
-    """Every quantity that the analysis of a run may give, with the relative error at which it is known well enough."""
-    return {q.name: q.target for q in [*vocabulary().values(), *thermodynamics.QUANTITIES]}
 
 
 def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:

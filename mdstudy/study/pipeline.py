@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mdstudy.analysis.thermodynamics import QUANTITIES
-from mdstudy.base.errors import RunError
+from mdstudy.base.errors import RunError, SpecError
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import write_text
 from mdstudy.base.store import load
+from mdstudy.base.units import parse
 from mdstudy.observables import vocabulary
 from mdstudy.run.plan import Plan
 from mdstudy.run.replicas import run_many
@@ -19,9 +20,11 @@ from mdstudy.run.rundir import RunDir
 from mdstudy.run.simulate import run as simulate
 from mdstudy.study.analyse import STAMP, analyse
 from mdstudy.study.compare import Comparison, RunResult, compare
+from mdstudy.study.goal import parse_goal
 from mdstudy.study.measured import load_measured
 from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
+from mdstudy.study.until import RECORD, Pursuit, run_until
 from mdstudy.system.build import build
 from mdstudy.system.composition import Composition
 
@@ -53,6 +56,8 @@ def load_result(directory: str | Path) -> RunResult:
     frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
     time = frames * plan.production.frame_time
     estimates, curves = load(run.measure)
+    record = run.path / RECORD
+    stop = f"; stopped by {json.loads(record.read_text(encoding='utf-8'))['goal']}" if record.is_file() else ""
     return RunResult(
         name=run.path.name,
         system=spec["system"],
@@ -62,7 +67,8 @@ def load_result(directory: str | Path) -> RunResult:
         temperature=float(spec["temperature_K"]),
         force_field=spec["force_field"],
         charge_scale=float(spec["charge_scale"]),
-        length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol",
+        length=f"{time / 1e3:g} ns in {frames} frames, {plan.production.ensemble.upper()}, {plan.profile} protocol"
+        f"{stop}",
         estimates=tuple(estimates),
         curves=tuple(curves),
         provenance={
@@ -172,20 +178,83 @@ def run_study(
         return lambda fraction, text: progress(first + share * fraction / len(planned), f"{name}: {text}")
 
     folder.mkdir(parents=True, exist_ok=True)
+    devices = [] if device is None else [device]
+
+    def carry_out(several: Sequence[Path]) -> None:
+        """Simulate runs of the study as they are planned, one after the other or side by side."""
+        if workers > 1:
+            lines = run_many(several, workers, platform, devices, progress=progress)
+        else:
+            shown = [part(directories.index(one), BUILD, 1 - BUILD) for one in several]
+            lines = [simulate(one, platform, device, progress=bar) for one, bar in zip(several, shown, strict=True)]
+        for one, line in zip(several, lines, strict=True):
+            say(f"{one.name}: {line}")
+
     for k, (run, directory) in enumerate(zip(planned, directories, strict=True)):
         say(f"{run.name}: {_build(study, run, directory, part(k, 0.0, BUILD))}")
-        if workers == 1:
-            say(f"{run.name}: {simulate(directory, platform, device, progress=part(k, BUILD, 1 - BUILD))}")
-    if workers > 1:
-        devices = [] if device is None else [device]
-        for run, line in zip(
-            planned, run_many(directories, workers, platform, devices, progress=progress), strict=True
-        ):
-            say(f"{run.name}: {line}")
+        if study.until is None and workers == 1:
+            carry_out([directory])
+    if study.until is not None:
+        for replicas in _replicas(planned, directories):
+            say(run_until(Pursuit.of(replicas, parse_goal(study.until), study.at_most), carry_out, say))
+    elif workers > 1:
+        carry_out(directories)
     for run, directory in zip(planned, directories, strict=True):
         analyse(directory, lambda _, text, name=run.name: progress(1.0, f"{name}: analyse {text}"))  # type: ignore[misc]
     ratios = [(ratio.of, ratio.to) for ratio in study.ratios]
     return report_runs(directories, folder / "report.html", study.title, study.question, ratios)
+
+
+def _replicas(planned: Sequence[PlannedRun], directories: Sequence[Path]) -> list[list[Path]]:
+    """Directories of the runs of a study that differ in nothing but their seed."""
+    groups: dict[object, list[Path]] = {}
+    for run, directory in zip(planned, directories, strict=True):
+        groups.setdefault((run.system, run.variant, run.force_field, run.charge_scale, run.temperature), []).append(
+            directory
+        )
+    return list(groups.values())
+
+
+def pursue(
+    directory: str | Path,
+    until: str,
+    at_most: str | None = None,
+    *,
+    platform: str = "auto",
+    device: str | int | None = None,
+    progress: Progress = _silent,
+    say: Say = _silent,
+) -> str:
+    """Continue one run until a number is known well enough.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Built run directory.
+    until : str
+        As for :func:`mdstudy.study.goal.parse_goal`.
+    at_most : str, optional
+        Limit of production, a time with its unit; if absent that of an earlier start, or what was planned.
+    platform, device
+        As for :func:`mdstudy.run.simulate.run`.
+    progress, say : callable, optional
+        Called with the fraction of the next look and a text; with a line after each look.
+
+    Returns
+    -------
+    str
+        The verdict.
+    """
+    try:
+        limit = None if at_most is None else parse(at_most, "time")
+    except ValueError as error:
+        raise SpecError(f"at most: {error}") from error
+    pursuit = Pursuit.of([directory], parse_goal(until), limit)
+
+    def carry_out(runs: Sequence[Path]) -> None:
+        say(f"{directory}: {simulate(runs[0], platform, device, progress=progress)}")
+
+    return run_until(pursuit, carry_out, say)
 
 
 def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -> str:
@@ -195,7 +264,7 @@ def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -
         variant=run.variant,
         atoms=study.atoms,
         seed=run.seed,
-        force_field=study.force_field,
+        force_field=run.force_field,
         charge_scale=run.charge_scale,
         profile=study.protocol,
         temperature=run.temperature,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,11 +181,22 @@ def set_profile(directory: str | Path, profile: str | Path) -> str:
     old = Plan.from_json(run.plan.read_text(encoding="utf-8"))
     if plan == old:
         return ""
+    if plan == replace(old, production=replace(old.production, segments=plan.production.segments)):
+        return _planned_longer(run, plan)
     if run.status() != "ready":
         new = f'"{plan.profile}"' if plan.profile != old.profile else "what its file says now"
         raise RunError(f'{run.path}: run already under profile "{old.profile}"; build a new directory for {new}')
     write_text(run.plan, plan.to_json())
     return f'planned anew by profile "{plan.profile}" instead of "{old.profile}"'
+
+
+def _planned_longer(run: RunDir, plan: Plan) -> str:
+    """Plan a run whose production differs in nothing but its length, which may not become less than there is."""
+    if plan.production.segments <= len(run.segments()):
+        return ""
+    with run.lock():
+        write_text(run.plan, plan.to_json())
+    return f"planned for {plan.production.time / 1e3:g} ns of production"
 
 
 def _inputs(system: str | Path, composition: Composition, force_field: Path) -> list[Path]:

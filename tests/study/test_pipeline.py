@@ -183,3 +183,15 @@ def test_what_is_not_there_yet_is_named_with_what_to_do(tmp_path: Path, runs: li
     with pytest.raises(MdstudyError, match="no runs"):
         report_runs([], tmp_path / "r.html")
     del runs
+
+
+def test_a_study_goes_on_until_its_number_is_known_or_to_its_limit(study_file: Path, runs: list[Path]) -> None:
+    """Last, for it leaves its mark on the runs."""
+    text = study_file.read_text(encoding="utf-8")
+    longer = study_file.with_name("until.toml")
+    longer.write_text('until = "temperature 0.01 %"\nat_most = "1.6 ps"\n' + text)
+    lines: list[str] = []
+    run_study(longer, runs[0].parent, platform="CPU", say=lines.append)
+    assert [len(RunDir(run).segments()) for run in runs] == [4, 4]
+    assert sum("NOT reached after 1.6 ps, the limit of 1.6 ps" in line for line in lines) == 2
+    assert "stopped by temperature" in load_result(runs[0]).length

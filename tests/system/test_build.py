@@ -239,6 +239,20 @@ def test_after_something_was_run_another_profile_is_refused(built: Path, system:
         set_profile(copy, own)
 
 
+def test_after_something_was_run_production_may_become_longer(built: Path, tmp_path: Path) -> None:
+    copy = copy_of(built, tmp_path)
+    (copy / "produce" / "0001").mkdir(parents=True)
+    own, text = tmp_path / "quick.toml", (data_dir("systems") / "protocols" / "quick.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace('time = "16 ps"', 'time = "40 ps"'), encoding="utf-8")
+    assert set_profile(copy, own) == "planned for 0.04 ns of production"
+    plan = Plan.from_json(RunDir(copy).plan.read_text(encoding="utf-8"))
+    assert plan.segments()[:4] == Plan.from_json((built / "plan.json").read_text(encoding="utf-8")).segments()
+    for number in range(2, 6):
+        (copy / "produce" / f"{number:04d}").mkdir()
+    assert set_profile(copy, "quick") == "", "five segments are there already, four are asked for"
+    assert len(plan.segments()) == 10
+
+
 def test_a_profile_needs_a_build(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"not a run directory \(no spec\.json\); make one with `mdstudy build`"):
         set_profile(tmp_path, "quick")
