@@ -48,7 +48,7 @@ class Table:
 
     def add(self, step: int, *values: float) -> None:
         """Add a row: the step, its time, and the values with nine digits."""
-        time = round(step * self.timestep, 9)
+        time = float(round(step * self.timestep, 9))
         self.file.write(f"{step},{time!r}," + ",".join(f"{value:.9g}" for value in values) + "\n")
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mdstudy.base.errors import RunError
 from mdstudy.base.library import find, names
-from mdstudy.base.spec import Pressure, Rate, Spec, Time, read_spec
+from mdstudy.base.spec import Acceleration, Pressure, Rate, Spec, Time, read_spec
 from mdstudy.base.units import parse
 from mdstudy.run.plan import Plan, Production, Stage
 
@@ -100,6 +100,9 @@ class ProductionSpec(Spec):
     friction: Rate | None = Field(None, gt=0)
     pressure: Pressure | None = None
     box: str | None = Field(None, pattern="^mean:")
+    stress: Time | None = Field(None, gt=0, description="between samples of the shear stress; none if absent")
+    acceleration: Acceleration | None = Field(None, gt=0, description="of the cosine that drives a flow, if any")
+    waves: int = Field(1, ge=1, description="wavelengths of that cosine in the box")
 
 
 class Protocol(Spec):
@@ -173,6 +176,7 @@ class Protocol(Spec):
         frame = whole(spec.frames, timestep, "production: frames", "timesteps")
         report = whole(spec.report or self.report, timestep, "production: report", "timesteps")
         whole(spec.segment, report * timestep, "production: segment", "report intervals")
+        stress = whole(spec.stress, timestep, "production: stress", "timesteps") if spec.stress else 0
         return Production(
             segments=whole(spec.time, spec.segment, "production: time", "segments"),
             steps=frame * whole(spec.segment, frame * timestep, "production: segment", "frame intervals"),
@@ -185,6 +189,9 @@ class Protocol(Spec):
             friction=spec.friction or self.friction,
             barostat_interval=self.barostat_interval,
             box=spec.box,
+            stress_interval=stress,
+            acceleration=spec.acceleration or 0.0,
+            waves=spec.waves,
         )
 
 
