@@ -125,7 +125,7 @@ def test_the_page_holds_everything_and_points_nowhere(runs: list[Path]) -> None:
 
 def test_doing_it_again_changes_nothing(study_file: Path, runs: list[Path]) -> None:
     folder = runs[0].parent
-    made = [p for p in folder.rglob("*") if p.is_file() and p.name != ".lock" and not p.name.startswith("report.")]
+    made = [p for p in folder.rglob("*") if p.is_file() and p.name != ".lock" and not p.name.startswith("report")]
     before = {p: p.stat().st_mtime_ns for p in made}
     pages = [(folder / f"report.{suffix}").read_bytes() for suffix in ("html", "csv", "json")]
     run_study(study_file, folder, platform="CPU")
