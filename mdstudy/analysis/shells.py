@@ -214,12 +214,13 @@ class FirstShell:
         """Why shells may not have exchanged: the ion, or all that could replace its neighbours, hardly moved."""
         centres = tallied.series(Centres()).arrays["centres"]
         still = not_exchanged(self.reference, travel(centres[:, sites.molecules(self.reference)]))
-        if self._known(tallied, sites):
-            return still
-        return (f"no donor has a first shell within {self.contacts(sites).reach} nm of {self.reference}", *still)
+        return (*self.unknown(tallied, sites), *still)
 
-    def _known(self, tallied: Tallied, sites: Sites) -> bool:
-        return not any(math.isnan(cutoff) for cutoff in self.cutoffs(tallied, sites).values())
+    def unknown(self, tallied: Tallied, sites: Sites) -> tuple[str, ...]:
+        """Why it is not known who is in a shell; empty where it is."""
+        if not any(math.isnan(cutoff) for cutoff in self.cutoffs(tallied, sites).values()):
+            return ()
+        return (f"no donor has a first shell within {self.contacts(sites).reach} nm of {self.reference}",)
 
     def averages(
         self, tallied: Tallied, sites: Sites, read: Callable[[Shells], Values], about: str = ""
@@ -240,7 +241,7 @@ class FirstShell:
         narrow, wide = (read(self.shells(tallied, sites, shift)) for shift in (-SENSITIVITY, SENSITIVITY))
         made = []
         for key, values in read(self.shells(tallied, sites)).items():
-            if not self._known(tallied, sites):
+            if self.unknown(tallied, sites):
                 made.append(frame_average(*key, np.full(len(values), math.nan), method, faults))
                 continue
             less, more = (float(np.mean(other.get(key, 0.0))) for other in (narrow, wide))

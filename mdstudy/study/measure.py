@@ -15,6 +15,7 @@ from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, versions
 from mdstudy.base.results import Estimate, Measurement
 from mdstudy.observables.angles import ShellAngles
+from mdstudy.observables.cluster_lifetime import ClusterLifetime
 from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
@@ -27,6 +28,7 @@ from mdstudy.observables.shell import SolvationShell
 from mdstudy.observables.speciation import Speciation
 from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
+from mdstudy.observables.transport_mechanism import TransportMechanism
 from mdstudy.observables.van_hove import SelfVanHove
 
 #: Parts of a trajectory, the samples of a jackknife.
@@ -59,15 +61,16 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
         shell = FirstShell(ION, DONORS, AROUND)
         chosen += [RadialDistribution(ION, AROUND, temperature=temperature), SolvationShell(shell)]
         if sites.present([ANION_DONOR]):
-            chosen += [Speciation(shell), IonClusters(shell)]
+            chosen += [Speciation(shell), IonClusters(shell), ClusterLifetime(shell)]
         if sites.present([ANION_DONOR]) and sites.present([ANION_CENTRE]):
             chosen.append(ShellAngles(shell, ANION_DONOR, ANION_CENTRE))
-        chosen.append(ResidenceTimes(shell))
+        chosen += [ResidenceTimes(shell), TransportMechanism(shell)]
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
     if viscosity is not None and viscosity.value > 0:
-        how = f"of this run{'' if viscosity.converged else ', not converged'}"
-        chosen.append(InfiniteDiffusion(temperature, viscosity.value, viscosity.error, how))
+        known = viscosity.converged
+        how, error = ("of this run", viscosity.error) if known else ("of this run, not converged", math.nan)
+        chosen.append(InfiniteDiffusion(temperature, viscosity.value, error, how))
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]
