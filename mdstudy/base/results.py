@@ -18,6 +18,7 @@ from mdstudy.base.convergence import TARGET, Convergence, assess, duration
 from mdstudy.base.drawing import Line, Panel, axis_label, show
 from mdstudy.base.errors import MdstudyError
 from mdstudy.base.explanation import Explanation, html
+from mdstudy.base.grids import Grid
 from mdstudy.base.units import RESULT_UNITS
 
 if TYPE_CHECKING:
@@ -265,6 +266,7 @@ class Measurement:
     observable: str
     estimates: tuple[Estimate, ...] = ()
     curves: tuple[Curve, ...] = ()
+    grids: tuple[Grid, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(map(str, [*self.estimates, *self.curves]))

@@ -10,7 +10,7 @@ from mdstudy.analysis import thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
 from mdstudy.base.pace import Progress
-from mdstudy.base.provenance import code_hash, record, sha256, write_json
+from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
 from mdstudy.base.results import Estimate, Measurement, Origin, attributed, find
 from mdstudy.base.store import load, save
 from mdstudy.run.plan import Plan
@@ -59,6 +59,8 @@ def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimat
     run.measure.mkdir(exist_ok=True)
     stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
     save(run.measure, estimates, [c for m in measurements for c in m.curves])
+    for grid in (g for m in measurements for g in m.grids):
+        write_text(run.measure / grid.file_name, grid.to_cube())
     write_json(stamp, {"made_from": inputs, **record()})
     return estimates
 

@@ -25,6 +25,7 @@ from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.observables.residence import ResidenceTimes
 from mdstudy.observables.shell import SolvationShell
+from mdstudy.observables.spatial_density import SpatialDensity
 from mdstudy.observables.speciation import Speciation
 from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
@@ -37,8 +38,10 @@ BLOCKS = 10
 #: The ion that the mission is about, what may donate to it, and what else is looked for around it.
 ION = "Li"
 DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
-ANION_DONOR, ANION_CENTRE = "FSI.O", "FSI.S"
+ANION_DONOR, ANION_CENTRE, ANION_APEX = "FSI.O", "FSI.S", "FSI.N"
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
+#: What is looked for in space around an anion, and around an ion that an anion holds.
+SPACE = (("", (ION, "Pyr13.N", "TTE.O")), (ION, ("FSI.O", "TTE.O", "PMMA.O_carbonyl")))
 #: What a gel is made of: the frame of reference that its electrodes see.
 MATRIX = ("PMMA",)
 #: Pairs of centres that show how the liquid is ordered beyond the ion.
@@ -64,6 +67,8 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
             chosen += [Speciation(shell), IonClusters(shell), ClusterLifetime(shell)]
         if sites.present([ANION_DONOR]) and sites.present([ANION_CENTRE]):
             chosen.append(ShellAngles(shell, ANION_DONOR, ANION_CENTRE))
+            if sites.present([ANION_APEX]):
+                chosen += [SpatialDensity(others, ANION_APEX, ANION_CENTRE, every=10, ion=ion) for ion, others in SPACE]
         chosen += [ResidenceTimes(shell), TransportMechanism(shell)]
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]

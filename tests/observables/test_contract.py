@@ -74,6 +74,7 @@ def test_quantities_have_one_unit_each_that_we_know_and_a_sentence() -> None:
 def test_what_is_produced_is_what_is_declared(observable: Observable, electrolyte: Trajectory) -> None:
     (measured,) = measure(electrolyte, [observable])
     produced = {(e.quantity, e.unit) for e in measured.estimates} | {(c.quantity, c.y_unit) for c in measured.curves}
+    produced |= {(g.quantity, g.unit) for g in measured.grids}
     assert measured.observable == observable.name
     assert produced == {(quantity.name, quantity.unit) for quantity in observable.quantities}
 
@@ -82,7 +83,8 @@ def test_every_estimate_is_named_once_has_a_method_and_no_error_of_zero(
     observable: Observable, electrolyte: Trajectory
 ) -> None:
     (measured,) = measure(electrolyte, [observable])
-    names = [(e.quantity, e.of) for e in measured.estimates] + [(c.quantity, c.of) for c in measured.curves]
+    everything = [*measured.estimates, *measured.curves, *measured.grids]
+    names = [(one.quantity, one.of) for one in everything]
     assert len(set(names)) == len(names)
     for estimate in measured.estimates:
         assert estimate.method, estimate
