@@ -124,14 +124,15 @@ def perform(
         else:
             context.setVelocities(state.getVelocities(asNumpy=True))
     with ExitStack() as stack:
+        if stage.kind != "minimise":
+            stack.enter_context(setup.halt.held())
         outputs = Outputs(stack, folder, stage, setup, context, point is not None)
         if stage.kind == "minimise":
             end = relax(context, stage.steps, setup.describe)
             outputs.log.write(end, stage.steps)
             tick(stage.steps)
             return end, None
-        with setup.halt.held():
-            return _integrate(context, stage, how, outputs, setup, tick, 0 if point is None else point.step)
+        return _integrate(context, stage, how, outputs, setup, tick, 0 if point is None else point.step)
 
 
 class Outputs:

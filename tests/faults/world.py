@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
-from tests.run.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
 
 from mdstudy.run.plan import Plan, Production
 from mdstudy.run.rundir import RunDir, check, frame_times
+from tests.run.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: At constant pressure, so that log and trajectory can disagree about the box.
