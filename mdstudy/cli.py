@@ -116,14 +116,17 @@ def build(
     ] = None,
     profile: Annotated[str, typer.Option(help="protocol: quick, density, standard or a file")] = "standard",
     temperature: Annotated[float | None, typer.Option(help="kelvin; the system's if absent")] = None,
+    platform: PlatformName = "auto",
+    device: Device = None,
 ) -> None:
-    """Build a box and its OpenMM System, ready to run."""
-    from mdstudy.system.build import build as build_box
+    """Build a box and its OpenMM System, ready to run; a network is polymerised on the platform."""
+    from mdstudy.polymer.build import build as build_box
 
     with _bar(f"build {output}") as progress:
         made = build_box(
             system, output, variant=variant, atoms=atoms, seed=seed, force_field=force_field,
-            charge_scale=charge_scale, profile=profile, temperature=temperature, progress=progress,
+            charge_scale=charge_scale, profile=profile, temperature=temperature, platform=platform, device=device,
+            progress=progress,
         )  # fmt: skip
     console.print(f"{output}: {made}", highlight=False)
 

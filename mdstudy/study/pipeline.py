@@ -14,6 +14,7 @@ from mdstudy.base.provenance import write_text
 from mdstudy.base.store import load
 from mdstudy.base.units import parse
 from mdstudy.observables import vocabulary
+from mdstudy.polymer.build import build
 from mdstudy.run.plan import Plan
 from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
@@ -25,7 +26,6 @@ from mdstudy.study.measured import load_measured
 from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
 from mdstudy.study.until import RECORD, Pursuit, run_until
-from mdstudy.system.build import build
 from mdstudy.system.composition import Composition
 
 #: Share of the work on a run that is its build, for the progress bar.
@@ -191,7 +191,7 @@ def run_study(
             say(f"{one.name}: {line}")
 
     for k, (run, directory) in enumerate(zip(planned, directories, strict=True)):
-        say(f"{run.name}: {_build(study, run, directory, part(k, 0.0, BUILD))}")
+        say(f"{run.name}: {_build(study, run, directory, platform, device, part(k, 0.0, BUILD))}")
         if study.until is None and workers == 1:
             carry_out([directory])
     if study.until is not None:
@@ -257,7 +257,14 @@ def pursue(
     return run_until(pursuit, carry_out, say)
 
 
-def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -> str:
+def _build(
+    study: Study,
+    run: PlannedRun,
+    directory: Path,
+    platform: str,
+    device: str | int | None,
+    progress: Progress,
+) -> str:
     return build(
         run.system,
         directory,
@@ -268,5 +275,7 @@ def _build(study: Study, run: PlannedRun, directory: Path, progress: Progress) -
         charge_scale=run.charge_scale,
         profile=study.protocol,
         temperature=run.temperature,
+        platform=platform,
+        device=device,
         progress=progress,
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openmm
+from numpy.typing import NDArray
+from openmm import app, unit
 
 from mdstudy.base.errors import BuildError, RunError
 from mdstudy.base.library import find
@@ -29,6 +32,65 @@ from mdstudy.system.species import Crosslinker, Molecule, Polymer, load_species
 
 def _silent(fraction: float, text: str) -> None:
     del fraction, text
+
+
+@dataclass(frozen=True)
+class Job:
+    """What fills a box: all that it depends on.
+
+    Attributes
+    ----------
+    composition : Composition
+    seed : int
+    force_field : str or Path
+        Shipped force field or XML file.
+    charge_scale : float
+    hash : str
+        Of all that the build is made of.
+    workspace : Path
+        Folder for what a long filling keeps in order to go on after a kill; it is not made here, and removed when the
+        run directory is there.
+    progress : callable
+    """
+
+    composition: Composition
+    seed: int
+    force_field: str | Path
+    charge_scale: float
+    hash: str
+    workspace: Path
+    progress: Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """A box filled: topology with box vectors, positions (n_atoms, 3) in nm, System, and more files by name as data."""
+
+    topology: app.Topology
+    positions: NDArray[np.float64]
+    system: openmm.System
+    files: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fill(job: Job) -> Box:
+    """Place the molecules of a composition, as they are, in a box.
+
+    Raises
+    ------
+    BuildError
+        The composition has a network, which has to be polymerised.
+    """
+    if job.composition.network:
+        raise BuildError(
+            f"{job.composition.system}: its network is to be polymerised: build it with mdstudy.polymer.build"
+        )
+    job.progress(0.05, "molecules")
+    counted = templates(job.composition, job.seed)
+    job.progress(0.1, "packing")
+    positions, edge = pack(counted, job.composition.edge, seed_for(job.seed, "box", "packing"))
+    job.progress(0.7, "force field")
+    made = topology(counted, edge)
+    return Box(made, positions, parameterise(made, job.force_field, charge_scale=job.charge_scale))
 
 
 def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]:
@@ -72,6 +134,7 @@ def build(
     profile: str | Path = "standard",
     temperature: float | None = None,
     progress: Progress = _silent,
+    how: Callable[[Job], Box] = fill,
 ) -> str:
     """Build a system into a run directory; nothing half-written is left behind.
 
@@ -97,6 +160,8 @@ def build(
         Kelvin; the system's if absent.
     progress : callable
         Called with the fraction done and a word on what goes on.
+    how : callable
+        What fills the box.
 
     Returns
     -------
@@ -114,16 +179,16 @@ def build(
     run = RunDir(Path(directory))
     spec = load_system(system)
     composition = resolve(system, variant, atoms)
-    field = load_force_field(force_field)
-    scale = field.charge_scale if charge_scale is None else charge_scale
+    forces = load_force_field(force_field)
+    scale = forces.charge_scale if charge_scale is None else charge_scale
     kelvin = spec.temperature if temperature is None else temperature
     identity = {
         "system": Path(system).stem,
         "title": spec.title,
         "composition": composition.to_dict(),
         "temperature_K": kelvin,
-        "force_field": field.name,
-        "force_field_sha256": field.sha256,
+        "force_field": forces.name,
+        "force_field_sha256": forces.sha256,
         "charge_scale": scale,
         "seed": seed,
     }
@@ -135,30 +200,29 @@ def build(
     if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
         raise RunError(f"{run.path}: holds something that is no build; choose another directory")
 
-    progress(0.05, "molecules")
-    counted = templates(composition, seed)
-    progress(0.1, "packing")
-    positions, edge = pack(counted, composition.edge, seed_for(seed, "box", "packing"))
-    progress(0.7, "force field")
-    top = topology(counted, edge)
-    openmm_system = parameterise(top, force_field, charge_scale=scale)
+    workspace = run.path.with_name(run.path.name + ".growing")
+    box = how(Job(composition, seed, force_field, scale, str(identity["hash"]), workspace, progress))
     progress(0.95, "writing")
     part = run.path.with_name(run.path.name + ".part")
     if part.exists():
         shutil.rmtree(part)
     fresh = RunDir(part)
     fresh.box.mkdir(parents=True)
-    write_structure(fresh.topology, top, positions)
-    write_structure(fresh.box / "start.pdb", top, positions)
-    write_text(fresh.system_xml, openmm.XmlSerializer.serialize(openmm_system))
-    write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(openmm_system, positions)))
+    write_structure(fresh.topology, box.topology, box.positions)
+    write_structure(fresh.box / "start.pdb", box.topology, box.positions)
+    write_text(fresh.system_xml, openmm.XmlSerializer.serialize(box.system))
+    write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(box.system, box.positions)))
+    for name, data in box.files.items():
+        write_json(fresh.path / name, data)
     write_json(fresh.spec, identity)
     write_text(fresh.plan, _plan(profile, identity).to_json())
     write_json(
-        fresh.manifest, record(_inputs(system, composition, field.path)) | {"seed": seed, "build": identity["hash"]}
+        fresh.manifest, record(_inputs(system, composition, forces.path)) | {"seed": seed, "build": identity["hash"]}
     )
     part.replace(run.path)
-    return f"{composition.atoms} atoms, {edge:.3f} nm box, {field.name}, ionic charges x {scale:g}"
+    shutil.rmtree(workspace, ignore_errors=True)
+    edge = box.topology.getUnitCellDimensions()[0].value_in_unit(unit.nanometer)
+    return f"{composition.atoms} atoms, {edge:.3f} nm box, {forces.name}, ionic charges x {scale:g}"
 
 
 def set_profile(directory: str | Path, profile: str | Path) -> str:

@@ -1,0 +1,142 @@
+"""Dynamics between the steps of a polymerisation: the box settles, ends and C=C are drawn together, new bonds relax.
+
+The forces are those of the run, with a shorter cutoff, since nothing is measured here. Bonded terms are periodic, so
+that a network may reach around the box.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import openmm
+from numpy.typing import NDArray
+from openmm import unit
+
+from mdstudy.base.errors import SimulationError
+from mdstudy.run.diagnosis import name_worst, require_finite
+from mdstudy.run.platforms import Choice
+
+#: Cutoff while the box grows, nm, and the switch before it.
+CUTOFF, SWITCH = 0.9, 0.8
+#: Time step, ps; friction, 1/ps; pressure, bar; steps between attempts to change the volume.
+TIMESTEP, FRICTION, PRESSURE, BAROSTAT = 0.004, 5.0, 1.0, 20
+#: Greatest forces, kJ/mol/nm, that draw the two carbons together, and the hydrogen of the end to the C=C.
+PULL, TURN = 1500.0, 1500.0
+#: Distances, nm, at which these forces cease.
+_NEAR, _TOUCH = 0.4, 0.2
+#: Iterations of a minimisation: nothing more is needed than that dynamics can start.
+_DOWNHILL = 200
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frame:
+    """Positions (n_atoms, 3) and edges of the rectangular box (3,), nm."""
+
+    positions: NDArray[np.float64]
+    edges: NDArray[np.float64]
+
+
+def reproducible(choice: Choice) -> Choice:
+    """The same platform, adding up forces in an order that does not change, where it can."""
+    if "DeterministicForces" not in choice.platform.getPropertyNames():
+        return choice
+    return dataclasses.replace(choice, properties=choice.properties | {"DeterministicForces": "true"})
+
+
+def periodic(system: openmm.System) -> openmm.System:
+    """Let the bonded terms of a System take nearest images; changes it and returns it."""
+    for force in system.getForces():
+        if isinstance(force, openmm.NonbondedForce):
+            force.setExceptionsUsePeriodicBoundaryConditions(True)
+        elif not isinstance(force, openmm.CustomNonbondedForce):
+            force.setUsesPeriodicBoundaryConditions(True)
+    return system
+
+
+class Relaxation:
+    """Dynamics of one topology at constant pressure.
+
+    Parameters
+    ----------
+    system : openmm.System
+        Of :func:`mdstudy.system.parameterise.parameterise`; it is changed.
+    choice : Choice
+        Platform.
+    temperature : float
+        K.
+    seed : int
+        Of velocities, thermostat and barostat.
+    pulls : sequence of (int, int, float, float)
+        Pairs of atoms, the greatest force that draws them together (kJ/mol/nm) and the distance at which it ceases.
+    """
+
+    def __init__(
+        self,
+        system: openmm.System,
+        choice: Choice,
+        temperature: float,
+        seed: int,
+        pulls: Sequence[tuple[int, int, float, float]] = (),
+    ) -> None:
+        periodic(system)
+        if pulls:
+            system.addForce(_draw(pulls))
+        barostat = openmm.MonteCarloBarostat(PRESSURE, temperature, BAROSTAT)
+        barostat.setRandomNumberSeed(seed)
+        system.addForce(barostat)
+        integrator = openmm.LangevinMiddleIntegrator(temperature, FRICTION, TIMESTEP)
+        integrator.setRandomNumberSeed(seed)
+        self._temperature, self._seed = temperature, seed
+        self._context = reproducible(choice).context(system, integrator)
+
+    def start(self, frame: Frame, downhill: bool) -> None:
+        """Start from a frame: go downhill first if it is far from rest, and draw velocities."""
+        self._context.setPeriodicBoxVectors(*(openmm.Vec3(*row) for row in np.diag(frame.edges)))
+        self._context.setPositions(frame.positions)
+        if downhill:
+            openmm.LocalEnergyMinimizer.minimize(self._context, maxIterations=_DOWNHILL)
+        self._context.setVelocitiesToTemperature(self._temperature, self._seed)
+
+    def advance(self, time: float) -> Frame:
+        """Go on for a time in ps.
+
+        Raises
+        ------
+        SimulationError
+            The positions are no numbers any more.
+        """
+        start = self._context.getState(getPositions=True)
+        try:
+            self._context.getIntegrator().step(round(time / TIMESTEP))
+            require_finite(self._context.getState(getPositions=True, getEnergy=True, getVelocities=True))
+        except (openmm.OpenMMException, FloatingPointError) as error:
+            what = str(error).strip().splitlines()[0]
+            raise SimulationError(
+                f"polymerisation failed ({what}); {name_worst(self._context, start, lambda atom: f'atom {atom}')}"
+            ) from error
+        return self.frame()
+
+    def frame(self) -> Frame:
+        """Where the box is."""
+        state = self._context.getState(getPositions=True)
+        positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+        edges = np.diag(state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer))
+        return Frame(np.array(positions), np.array(edges))
+
+
+def _draw(pulls: Sequence[tuple[int, int, float, float]]) -> openmm.CustomBondForce:
+    """A force that is constant far away and ceases smoothly over 0.05 nm."""
+    force = openmm.CustomBondForce("f*(sqrt(d^2+0.05^2)-0.05);d=max(0,r-near)")
+    force.addPerBondParameter("f")
+    force.addPerBondParameter("near")
+    force.setUsesPeriodicBoundaryConditions(True)
+    for i, j, strength, near in pulls:
+        force.addBond(i, j, [strength, near])
+    return force
+
+
+def pull(carbon: int, cap: int, new: int) -> list[tuple[int, int, float, float]]:
+    """What draws an end, `carbon` with its hydrogen `cap` foremost, and the carbon `new` of a C=C together."""
+    return [(carbon, new, PULL, _NEAR), (cap, new, TURN, _TOUCH)]
