@@ -37,7 +37,7 @@ def box(atoms: int) -> tuple[openmm.System, np.ndarray]:
     centres = (sites + 0.5) * edge / edge_count
     positions = np.stack([centres - axes, centres + axes], axis=1).reshape(-1, 3)
     system, coulomb = openmm.System(), openmm.NonbondedForce()
-    lennard_jones = openmm.CustomNonbondedForce("A1*A2*x*x-B1*B2*x;x=1/r^6")
+    lennard_jones = openmm.CustomNonbondedForce("A1*A2*r^(-12)-B1*B2*r^(-6)")
     for name in ("A", "B"):
         lennard_jones.addPerParticleParameter(name)
     coulomb.setNonbondedMethod(openmm.NonbondedForce.PME)

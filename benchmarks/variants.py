@@ -191,6 +191,7 @@ VARIANTS: dict[str, Callable[[openmm.System], object]] = {
     "square roots": sigma_and_epsilon,
     "factored by Horner": expression("(A1*A2*x-B1*B2)*x;x=1/r^6"),
     "powers by hand": expression("(A1*A2*x-B1*B2)*x;x=y*y*y;y=1/(r*r)"),
+    "one power, x = 1/r^6": expression(FACTORED),
     "negative powers": expression("A1*A2*r^(-12)-B1*B2*r^(-6)"),
     "no switch": no_switch,
     "coefficients per type": per_type,

@@ -66,6 +66,8 @@ class Interactions:
         Of Lennard-Jones and direct Coulomb; equal where nothing is switched.
     long_range : bool
         Whether energy and pressure are corrected for Lennard-Jones beyond the cutoff.
+    around : bool
+        Whether a molecule may lead around the box, so that its bonded terms reach for images.
     alpha : float
         Ewald splitting, 1/nm.
     grid : (int, int, int) or None
@@ -101,6 +103,7 @@ class Interactions:
     cutoff: float
     switch: float
     long_range: bool
+    around: bool
     alpha: float
     grid: tuple[int, int, int] | None
     tolerance: float
@@ -205,6 +208,7 @@ def read_interactions(system: openmm.System, topology: app.Topology, field: Forc
         long_range=nonbonded.getUseDispersionCorrection() if custom is None else custom.getUseLongRangeCorrection(),
         alpha=alpha or float(np.sqrt(-np.log(2 * tolerance))) / cutoff,
         grid=(int(mesh[0]), int(mesh[1]), int(mesh[2])) if alpha else None,
+        around=any(force.usesPeriodicBoundaryConditions() for name, force in forces.items() if name.startswith("Harmonic")),
         tolerance=tolerance,
     )
 
@@ -229,7 +233,7 @@ def _forces(system: openmm.System) -> dict[str, Any]:
     if nonbonded is None or nonbonded.getNonbondedMethod() != openmm.NonbondedForce.PME:
         raise ExportError("System: a NonbondedForce with PME is needed")
     if custom is not None:
-        if custom.getEnergyFunction() != GEOMETRIC:
+        if custom.getEnergyFunction() not in GEOMETRIC:
             raise ExportError(f'System: no other program is told of the expression "{custom.getEnergyFunction()}"')
         if custom.getCutoffDistance() != nonbonded.getCutoffDistance():
             raise ExportError("System: Lennard-Jones and Coulomb are cut off at different distances")

@@ -2,9 +2,10 @@
 
 The combining rule is read from the force-field file. OpenMM's NonbondedForce
 mixes by Lorentz-Berthelot alone; for a geometric rule the Lennard-Jones part
-moves to a CustomNonbondedForce in the factored form A_i A_j / r^12 - B_i B_j /
-r^6 with A = 2 sqrt(epsilon) sigma^6 and B = 2 sqrt(epsilon) sigma^3, which is
-the geometric mean of both parameters exactly and needs no square root a pair.
+moves to a CustomNonbondedForce in the factored form A_i A_j r^-12 - B_i B_j r^-6
+with A = 2 sqrt(epsilon) sigma^6 and B = 2 sqrt(epsilon) sigma^3, which is the
+geometric mean of both parameters exactly and needs no square root a pair; of the
+ways to write it this is the fastest (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ __all__ = ["GEOMETRIC", "TERMS", "energy_terms", "load_force_field", "parameteri
 #: Force groups by term, in the order in which energies are listed.
 TERMS = ("bond", "angle", "dihedral", "coulomb", "lennard_jones")
 
-#: Lennard-Jones energy of a pair under the geometric rule.
-GEOMETRIC = "A1*A2*x*x-B1*B2*x;x=1/r^6"
+#: Lennard-Jones energy of a pair under the geometric rule; that of boxes built before it stands second.
+GEOMETRIC = ("A1*A2*r^(-12)-B1*B2*r^(-6)", "A1*A2*x*x-B1*B2*x;x=1/r^6")
 
 
 def parameterise(
@@ -180,7 +181,7 @@ def _scale_charges(force: openmm.NonbondedForce, topology: app.Topology, field: 
 
 def _mix_geometrically(nonbonded: openmm.NonbondedForce) -> openmm.CustomNonbondedForce:
     """Move Lennard-Jones out of `nonbonded`, which keeps Coulomb and 1-4 pairs (sigma = sqrt(sigma_i sigma_j))."""
-    custom = openmm.CustomNonbondedForce(GEOMETRIC)
+    custom = openmm.CustomNonbondedForce(GEOMETRIC[0])
     custom.addPerParticleParameter("A")
     custom.addPerParticleParameter("B")
     custom.setNonbondedMethod(openmm.CustomNonbondedForce.CutoffPeriodic)

@@ -163,7 +163,7 @@ def test_ring_pairs_that_are_13_one_way_and_14_the_other_are_excluded() -> None:
 
 
 def test_plain_openmm_is_refused_where_the_rule_would_be_lost() -> None:
-    with pytest.raises(ValueError, match=r"geometrically.*mdstudy\.parameterise"):
+    with pytest.raises(ValueError, match=r"geometrically.*mdstudy\.system\.parameterise"):
         app.ForceField(str(data_dir("forcefields") / "clp-opls.xml")).createSystem(topology_of(["TTE"]))
 
 
