@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mdstudy.base.errors import ExportError
 from mdstudy.exchange.interactions import Floats, Indices, Interactions, mix, numbered
 
 _KCAL = 4.184  # kJ
@@ -23,7 +24,17 @@ _NAMES, _INTEGERS, _REALS = ("20a4", 20, "{:<4.4s}"), ("10I8", 10, "{:8d}"), ("5
 
 
 def topology_text(title: str, system: Interactions, edges: Floats) -> str:
-    """Parameters and topology, with the mixing rule written out for each pair of types."""
+    """Parameters and topology, with the mixing rule written out for each pair of types.
+
+    Raises
+    ------
+    ExportError
+        A molecule may lead around the box: bonds of the format have no images.
+    """
+    if system.around:
+        raise ExportError(
+            "a molecule leads around the box, which a file for AMBER cannot say; export to gromacs or lammps"
+        )
     lj_of, lj_types = numbered(zip(system.sigma, system.epsilon, strict=True))
     n_types = len(lj_types)
     first = np.array([lj_of.index(t) for t in range(1, n_types + 1)])

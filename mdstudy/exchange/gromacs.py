@@ -129,6 +129,7 @@ def settings_text(system: Interactions, edges: Floats, timestep: float, temperat
     if system.switch < system.cutoff:  # OpenMM and GROMACS use the same polynomial of fifth order
         modifier, switch = "Potential-switch", f"rvdw-switch         = {_number(system.switch)}\n"
     mesh = system.mesh(edges)
+    around = "periodic-molecules  = yes\n" if system.around else ""
     return f"""\
 ; As it stands: energies of the structure as given. To go on from there: set nsteps, then
 ; continuation = no, gen-vel = yes, gen-temp = {temperature:g} (the structure carries no velocities).
@@ -156,7 +157,7 @@ vdwtype             = Cut-off
 vdw-modifier        = {modifier}
 {switch}rvdw                = {_number(system.cutoff)}
 DispCorr            = {"AllEnerPres" if system.long_range else "no"}
-"""
+{around}"""
 
 
 def _constraints(system: Interactions) -> str:

@@ -208,7 +208,9 @@ def read_interactions(system: openmm.System, topology: app.Topology, field: Forc
         long_range=nonbonded.getUseDispersionCorrection() if custom is None else custom.getUseLongRangeCorrection(),
         alpha=alpha or float(np.sqrt(-np.log(2 * tolerance))) / cutoff,
         grid=(int(mesh[0]), int(mesh[1]), int(mesh[2])) if alpha else None,
-        around=any(force.usesPeriodicBoundaryConditions() for name, force in forces.items() if name.startswith("Harmonic")),
+        around=any(
+            force.usesPeriodicBoundaryConditions() for name, force in forces.items() if name.startswith("Harmonic")
+        ),
         tolerance=tolerance,
     )
 
