@@ -6,25 +6,22 @@ that it either exists whole or not at all; nothing else records what is done.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.base.errors import LockedError, RunError, TrajectoryError
+from mdstudy.base.errors import RunError, TrajectoryError
 from mdstudy.base.provenance import sha256
+from mdstudy.run.lock import hold, holder
 
 PART = ".part"
 ERROR = "error.txt"
@@ -155,15 +152,7 @@ class RunDir:
 
     def holder(self) -> str | None:
         """Who holds the lock, or None; a lock of a process that died is none."""
-        try:
-            with self._lock_file.open(encoding="utf-8") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return file.read().strip() or "another process"
-        except FileNotFoundError:
-            pass
-        return None
+        return holder(self._lock_file)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -174,22 +163,7 @@ class RunDir:
         LockedError
             Another process, or another thread of this one, holds it; says who.
         """
-        with self._lock_file.open("a+", encoding="utf-8") as file:
-            for tries_left in (2, 1, 0):  # someone may just be looking (see holder)
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if not tries_left:
-                        file.seek(0)
-                        raise LockedError(f"{self.path}: already being run by {file.read().strip()}") from None
-                    sleep(0.05)
-                except OSError as error:
-                    raise RunError(f"{self.path}: the file system gives no lock ({error.strerror})") from error
-            file.truncate(0)
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
-            file.flush()
+        with hold(self._lock_file, f"{self.path}: already being run by"):
             yield
 
     @property

@@ -18,6 +18,7 @@ from mdstudy.base.errors import BuildError, RunError
 from mdstudy.base.library import find
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import content_hash, record, write_json, write_text
+from mdstudy.run.lock import hold
 from mdstudy.run.plan import Plan, seed_for
 from mdstudy.run.rundir import RunDir
 from mdstudy.system.chemistry import Template, crosslinker_template, molecule_template, polymer_template
@@ -175,6 +176,8 @@ def build(
     RunError
         The directory holds another build (names the first difference), a run begun under another protocol, or files
         that are none of a build.
+    LockedError
+        Another process builds it; says which.
     """
     run = RunDir(Path(directory))
     spec = load_system(system)
@@ -193,36 +196,40 @@ def build(
         "seed": seed,
     }
     identity["hash"] = content_hash(_physics(identity))[:16]
-    if run.spec.is_file():
-        _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
-        planned = set_profile(run.path, profile)
-        return f"already built: {composition.atoms} atoms" + (f"; {planned}" if planned else "")
-    if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
-        raise RunError(f"{run.path}: holds something that is no build; choose another directory")
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    lock = run.path.with_name(f".{run.path.name}.lock")
+    with hold(lock, f"{run.path}: already being built by", temporary=True):
+        if run.spec.is_file():
+            _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
+            planned = set_profile(run.path, profile)
+            return f"already built: {composition.atoms} atoms" + (f"; {planned}" if planned else "")
+        if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
+            raise RunError(f"{run.path}: holds something that is no build; choose another directory")
 
-    workspace = run.path.with_name(run.path.name + ".growing")
-    box = how(Job(composition, seed, force_field, scale, str(identity["hash"]), workspace, progress))
-    progress(0.95, "writing")
-    part = run.path.with_name(run.path.name + ".part")
-    if part.exists():
-        shutil.rmtree(part)
-    fresh = RunDir(part)
-    fresh.box.mkdir(parents=True)
-    write_structure(fresh.topology, box.topology, box.positions)
-    write_structure(fresh.box / "start.pdb", box.topology, box.positions)
-    write_text(fresh.system_xml, openmm.XmlSerializer.serialize(box.system))
-    write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(box.system, box.positions)))
-    for name, data in box.files.items():
-        write_json(fresh.path / name, data)
-    write_json(fresh.spec, identity)
-    write_text(fresh.plan, _plan(profile, identity).to_json())
-    write_json(
-        fresh.manifest, record(_inputs(system, composition, forces.path)) | {"seed": seed, "build": identity["hash"]}
-    )
-    part.replace(run.path)
-    shutil.rmtree(workspace, ignore_errors=True)
-    edge = box.topology.getUnitCellDimensions()[0].value_in_unit(unit.nanometer)
-    return f"{composition.atoms} atoms, {edge:.3f} nm box, {forces.name}, ionic charges x {scale:g}"
+        workspace = run.path.with_name(run.path.name + ".growing")
+        box = how(Job(composition, seed, force_field, scale, str(identity["hash"]), workspace, progress))
+        progress(0.95, "writing")
+        part = run.path.with_name(run.path.name + ".part")
+        if part.exists():
+            shutil.rmtree(part)
+        fresh = RunDir(part)
+        fresh.box.mkdir(parents=True)
+        write_structure(fresh.topology, box.topology, box.positions)
+        write_structure(fresh.box / "start.pdb", box.topology, box.positions)
+        write_text(fresh.system_xml, openmm.XmlSerializer.serialize(box.system))
+        write_text(fresh.start_xml, openmm.XmlSerializer.serialize(_state(box.system, box.positions)))
+        for name, data in box.files.items():
+            write_json(fresh.path / name, data)
+        write_json(fresh.spec, identity)
+        write_text(fresh.plan, _plan(profile, identity).to_json())
+        write_json(
+            fresh.manifest,
+            record(_inputs(system, composition, forces.path)) | {"seed": seed, "build": identity["hash"]},
+        )
+        part.replace(run.path)
+        shutil.rmtree(workspace, ignore_errors=True)
+        edge = box.topology.getUnitCellDimensions()[0].value_in_unit(unit.nanometer)
+        return f"{composition.atoms} atoms, {edge:.3f} nm box, {forces.name}, ionic charges x {scale:g}"
 
 
 def set_profile(directory: str | Path, profile: str | Path) -> str:

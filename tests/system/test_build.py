@@ -15,12 +15,12 @@ import openmm
 import pytest
 from openmm import app, unit
 
-from mdstudy.base.errors import ForceFieldError, RunError
+from mdstudy.base.errors import ForceFieldError, LockedError, RunError
 from mdstudy.base.library import data_dir
 from mdstudy.base.provenance import sha256
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.build import build, set_profile, templates
+from mdstudy.system.build import Box, Job, build, set_profile, templates
 from mdstudy.system.composition import resolve
 from mdstudy.system.packing import topology
 from mdstudy.system.parameterise import parameterise
@@ -295,3 +295,21 @@ def test_a_kill_at_any_step_leaves_no_half_written_build_and_the_same_build_agai
     assert sorted(p.name for p in directory.iterdir()) == FILES
     assert sorted(p.name for p in (directory / "box").iterdir()) == BOX
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_second_build_of_a_directory_is_refused_and_told_who_is_at_it(system: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "gel"
+
+    class EnoughError(Exception):
+        pass
+
+    def meanwhile(job: Job) -> Box:
+        with pytest.raises(LockedError, match=rf"gel: already being built by process {os.getpid()} on "):
+            build(system, directory, atoms=job.composition.atoms)
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        build(system, directory, atoms=ATOMS, how=meanwhile)
+    assert list(directory.parent.iterdir()) == []  # the lock is gone, and the next may build
+    with pytest.raises(EnoughError):
+        build(system, directory, atoms=ATOMS, how=meanwhile)
