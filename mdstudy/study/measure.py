@@ -37,7 +37,8 @@ BLOCKS = 10
 
 #: The ion that the mission is about, what may donate to it, and what else is looked for around it.
 ION = "Li"
-DONORS = ("FSI.O", "TTE.O", "PMMA.O_carbonyl", "PMMA.O_ester", "MMA.O_carbonyl")
+_POLYMER = ("PMMA.O_carbonyl", "PMMA.O_ester", "PEGDMA.O_ether", "PEGDMA.O_carbonyl", "PEGDMA.O_ester")
+DONORS = ("FSI.O", "TTE.O", *_POLYMER, "MMA.O_carbonyl", "MIB.O_carbonyl")
 ANION_DONOR, ANION_CENTRE, ANION_APEX = "FSI.O", "FSI.S", "FSI.N"
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
 #: What is looked for in space around an anion, and around an ion that an anion holds.
