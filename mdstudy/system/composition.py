@@ -336,6 +336,8 @@ def _in_moles(name: str, amount: tuple[float, str], where: str) -> float:
 
 def _moles(recipe: Variant, where: str) -> dict[str, float]:
     """Moles of each substance (repeat units of a polymer), to a common factor."""
+    if recipe.network is not None:
+        recipe.network.check(f"{where}.network")
     moles: dict[str, float] = {}
     charge = 0.0
     for name, amount in recipe.amounts.items():
@@ -353,8 +355,6 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
         raise SpecError(f"{where}.amounts: the box is not neutral ({charge:+g} e a mole of recipe)")
     for name in moles:
         _volume(load_species(name), f"{where}.amounts.{name}")
-    if recipe.network is not None:
-        recipe.network.check(f"{where}.network")
     scaffold = partial(_scaffold, recipe, where)
 
     def scaffold_volume(amounts: dict[str, float]) -> float:
