@@ -94,7 +94,10 @@ class Reaction:
             self._made = (assembly, made)
         pulls = [one for i, j in pairs for one in pull(*_reacting(assembly, i, j))]
         seed = seed_for(self.seed, name, "dynamics")
-        relaxation = Relaxation(copy.deepcopy(self._made[1]), self.choice, self.network.temperature, seed, pulls)
+        system = copy.deepcopy(self._made[1])
+        # The mesh of a context follows the box of its System: it must not tell when that was made.
+        system.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in np.diag(frame.edges)))
+        relaxation = Relaxation(system, self.choice, self.network.temperature, seed, pulls)
         relaxation.start(frame, downhill)
         return relaxation
 
