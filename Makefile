@@ -44,7 +44,7 @@ lock: ## renew requirements.lock after a change of pyproject.toml; UPGRADE=--upg
 	build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --only-binary :all: $(UPGRADE) \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		--extra test --extra dev --extra notebook --extra peers pyproject.toml --output-file requirements.lock
+		--extra test --extra dev --extra notebook --extra peers --extra qm pyproject.toml --output-file requirements.lock
 
 clean: ## remove the environment and all that tools leave behind; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
