@@ -234,7 +234,7 @@ def main() -> int:
     parser.add_argument("--precision", default="mixed", choices=["single", "mixed", "double"])
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement, about")
     parser.add_argument("--atoms", type=int, nargs="*", default=[4000, 20000, 100000])
-    parser.add_argument("--replicas", type=int, nargs="*", default=[1, 2, 4, 8])
+    parser.add_argument("--replicas", type=int, nargs="*", default=[1, 2, 4, 8, 16])
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.worker:
