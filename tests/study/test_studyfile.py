@@ -87,6 +87,27 @@ def test_lists_of_charge_scales_and_temperatures_make_a_run_of_each(tmp_path: Pa
     assert len({run.seed for run in runs}) == 6
 
 
+def test_a_list_of_force_fields_makes_a_run_of_each_at_each_scale(tmp_path: Path) -> None:
+    swept = GOOD.replace("seed = 5", 'seed = 5\ncharge_scale = [0.8, 1]\nforce_field = ["clp-opls", "gaff2-resp"]')
+    swept = swept.replace("replicas = 2", "replicas = 1").replace(
+        "charge_scale = 0.7", 'charge_scale = 0.7\nforce_field = "gaff2-resp"'
+    )
+    runs = plan_runs(*load_study(written(tmp_path, swept)))
+    assert [run.name for run in runs] == [
+        "lhci-A-clp-opls-q0.8-r1",
+        "lhci-A-clp-opls-q1-r1",
+        "lhci-A-gaff2-resp-q0.8-r1",
+        "lhci-A-gaff2-resp-q1-r1",
+        "dlhci-B-gaff2-resp-q0.7-r1",
+    ]
+    assert [(run.force_field, run.charge_scale) for run in runs][1:4] == [
+        ("clp-opls", 1.0),
+        ("gaff2-resp", 0.8),
+        ("gaff2-resp", 1.0),
+    ]
+    assert len({run.seed for run in runs}) == 5
+
+
 def test_a_system_may_lie_beside_the_study(tmp_path: Path) -> None:
     system = written(tmp_path, SYSTEM, "mine.toml")
     study, path = load_study(written(tmp_path, 'title = "t"\nprotocol = "quick"\n[[runs]]\nsystem = "mine.toml"\n'))
@@ -106,6 +127,8 @@ def test_a_system_may_lie_beside_the_study(tmp_path: Path) -> None:
         ('system = "dlhci"', 'system = "dlchi"', "runs.1.system", ['"dlchi": no such file', 'Did you mean "dlhci"?']),
         ('protocol = "quick"', 'protocol = "quik"', "protocol", ['"quik": no such file', 'Did you mean "quick"?']),
         ("seed = 5", 'seed = 5\nforce_field = "clp-oplss"', "force_field", ['Did you mean "clp-opls"?']),
+        ("charge_scale = 0.7", 'force_field = "gaff2-rsp"', "runs.1.force_field", ['Did you mean "gaff2-resp"?']),
+        ("seed = 5", "seed = 5\nforce_field = []", "force_field", ["at least 1 item"]),
         ("seed = 5", 'seed = 5\ntemperature = "25 degC"', "temperature.0", ["no unit of temperature", '"298.15 K"']),
         ('to = "lhci"', 'to = "tte"', "ratios", ['"tte" is not among the runs (dlhci, lhci)']),
         ("[[ratios]]", '[[runs]]\nsystem = "lhci"\n[[ratios]]', "runs", ["the same run twice: lhci-A-r1, lhci-A-r2"]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import copy
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,102 +14,224 @@ from mdstudy.base.errors import ForceFieldError, SpecError
 from mdstudy.base.library import data_dir
 from mdstudy.system.forcefield import load_force_field
 
-Edit = Callable[[str, str], Path]
 SHIPPED = sorted(data_dir("forcefields").glob("*.xml"))
+every_file = pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.stem)
+
+NEUTRAL = ("TTE", "MMA", "MMH", "MMU", "MMT")
+CHARGES = {"LI": 1, "FSI": -1, "P13": 1} | dict.fromkeys(NEUTRAL, 0)
+NETWORK = dict.fromkeys(("MMI", "PEV", "PEU", "PET", "PEO"), 0)
+
+FORMULAS = {
+    "LI": {"Li": 1},
+    "FSI": {"N": 1, "S": 2, "O": 4, "F": 2},
+    "P13": {"C": 8, "H": 18, "N": 1},
+    "TTE": {"C": 5, "H": 4, "F": 8, "O": 1},
+    "MMA": {"C": 5, "H": 8, "O": 2},
+    "MMH": {"C": 5, "H": 9, "O": 2},
+    "MMU": {"C": 5, "H": 8, "O": 2},
+    "MMT": {"C": 5, "H": 9, "O": 2},
+    "MMI": {"C": 5, "H": 10, "O": 2},
+    "PEV": {"C": 5, "H": 7, "O": 2},
+    "PEU": {"C": 5, "H": 7, "O": 2},
+    "PET": {"C": 5, "H": 8, "O": 2},
+    "PEO": {"C": 2, "H": 4, "O": 1},
+}
+
+# What is done to a file. The names of residues, of their atoms and of the types of FSI- are those of every file.
+
+Change = Callable[[ElementTree.Element], object]
+Edit = Callable[[Path, Change], Path]
+
+BOND, ANGLE = "HarmonicBondForce/Bond", "HarmonicAngleForce/Angle"
+PROPER, IMPROPER = "PeriodicTorsionForce/Proper", "PeriodicTorsionForce/Improper"
+SULFUR, LITHIUM = "NonbondedForce/Atom[@type='FSI_S']", "NonbondedForce/Atom[@type='LI']"
+SULFUR_TYPE, NITROGEN = "AtomTypes/Type[@name='FSI_S']", "Residues/Residue[@name='FSI']/Atom[@name='N1']"
+
+
+def found(root: ElementTree.Element, where: str) -> ElementTree.Element:
+    row = root.find(where)
+    assert row is not None
+    return row
+
+
+def put(where: str, **attributes: str) -> Change:
+    """Change attributes of the first such row, which has them."""
+
+    def change(root: ElementTree.Element) -> None:
+        row = found(root, where)
+        assert attributes.keys() <= row.attrib.keys()
+        row.attrib.update(attributes)
+
+    return change
+
+
+def drop(where: str, attribute: str) -> Change:
+    return lambda root: found(root, where).attrib.pop(attribute)
+
+
+def say(where: str, text: str) -> Change:
+    return lambda root: setattr(found(root, where), "text", text)
+
+
+def repeat_reversed(root: ElementTree.Element) -> None:
+    """The first bond once more, its classes the other way round."""
+    row = copy.deepcopy(found(root, BOND))
+    row.set("class1", found(root, BOND).attrib["class2"])
+    row.set("class2", found(root, BOND).attrib["class1"])
+    found(root, "HarmonicBondForce").append(row)
+
+
+def classes(path: Path, where: str) -> str:
+    row = found(ElementTree.parse(path).getroot(), where)
+    return "-".join(row.attrib[f"class{i}"] for i in range(1, 5) if f"class{i}" in row.attrib)
 
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Edit:
-    """The shipped force field with one text replaced; the text must be there."""
-
-    def edit(old: str, new: str) -> Path:
-        text = (data_dir("forcefields") / "clp-opls.xml").read_text(encoding="utf-8")
-        assert old in text
-        path = tmp_path / "edited.xml"
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    def edit(shipped: Path, change: Change) -> Path:
+        tree, path = ElementTree.parse(shipped), tmp_path / "edited.xml"
+        change(tree.getroot())
+        tree.write(path)
         return path
 
     return edit
 
 
-def test_the_shipped_force_field_loads_by_name() -> None:
-    field = load_force_field("clp-opls")
-    assert (field.combining_rule, field.charge_scale, field.cutoff, field.switch) == ("geometric", 0.8, 1.2, 1.1)
-    charges = {name: residue.charge for name, residue in field.residues.items()}
-    assert charges == {"LI": 1, "FSI": -1, "P13": 1, "TTE": 0, "MMH": 0, "MMU": 0, "MMT": 0, "MMA": 0} | dict.fromkeys(
-        ("MMI", "PEV", "PEU", "PET", "PEO"), 0
-    )
+# What the shipped files are.
 
 
 @pytest.mark.parametrize(
-    ("residue", "formula"),
+    ("name", "settings", "charges"),
     [
-        ("LI", {"Li": 1}),
-        ("FSI", {"N": 1, "S": 2, "O": 4, "F": 2}),
-        ("P13", {"C": 8, "H": 18, "N": 1}),
-        ("TTE", {"C": 5, "H": 4, "F": 8, "O": 1}),
-        ("MMA", {"C": 5, "H": 8, "O": 2}),
-        ("MMH", {"C": 5, "H": 9, "O": 2}),
-        ("MMU", {"C": 5, "H": 8, "O": 2}),
-        ("MMT", {"C": 5, "H": 9, "O": 2}),
-        ("MMI", {"C": 5, "H": 10, "O": 2}),
-        ("PEV", {"C": 5, "H": 7, "O": 2}),
-        ("PEU", {"C": 5, "H": 7, "O": 2}),
-        ("PET", {"C": 5, "H": 8, "O": 2}),
-        ("PEO", {"C": 2, "H": 4, "O": 1}),
+        ("clp-opls", ("geometric", 0.8, 1.2, 1.1), CHARGES | NETWORK),
+        ("gaff2-resp", ("lorentz-berthelot", 0.8, 1.0, 0.9), CHARGES),
     ],
 )
-def test_residues_have_the_right_formula(residue: str, formula: dict[str, int]) -> None:
-    root = ElementTree.parse(data_dir("forcefields") / "clp-opls.xml").getroot()
+def test_a_shipped_force_field_loads_by_name(name: str, settings: tuple[object, ...], charges: dict[str, int]) -> None:
+    field = load_force_field(name)
+    assert (field.combining_rule, field.charge_scale, field.cutoff, field.switch) == settings
+    assert {name: residue.charge for name, residue in field.residues.items()} == charges
+
+
+@every_file
+def test_residues_have_the_right_formula(shipped: Path) -> None:
+    root, residues = ElementTree.parse(shipped).getroot(), load_force_field(shipped).residues
     element = {row.attrib["name"]: row.attrib["element"] for row in root.iterfind("AtomTypes/Type")}
-    found: dict[str, int] = {}
-    for atom_type in load_force_field("clp-opls").residues[residue].types.values():
-        found[element[atom_type]] = found.get(element[atom_type], 0) + 1
-    assert found == formula
+    count = {name: Counter(element[t] for t in residue.types.values()) for name, residue in residues.items()}
+    assert count == {name: FORMULAS[name] for name in residues}
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_row_of_a_shipped_file_names_its_source_and_status(path: Path) -> None:
-    root = ElementTree.parse(path).getroot()
+def test_residues_have_the_same_atoms_and_bonds_in_every_file() -> None:
+    """Names of atoms are how a topology finds its residues, whatever the force field."""
+    first, second = (load_force_field(name).residues for name in ("clp-opls", "gaff2-resp"))
+    for name, residue in second.items():
+        assert residue.types.keys() == first[name].types.keys()
+        assert (residue.bonds, residue.external) == (first[name].bonds, first[name].external)
+
+
+@every_file
+def test_every_row_of_a_shipped_file_names_its_source_and_status(shipped: Path) -> None:
+    root = ElementTree.parse(shipped).getroot()
     rows = [row for force in root if force.tag.endswith("Force") for row in force]
     assert len(rows) > 100
     assert [row.attrib for row in rows if not row.get("source") or row.get("status") not in ("P", "A", "D", "G")] == []
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_atom_type_of_a_shipped_file_is_used(path: Path) -> None:
-    field = load_force_field(path)
+@every_file
+def test_every_atom_type_of_a_shipped_file_is_used(shipped: Path) -> None:
+    field = load_force_field(shipped)
     assert set(field.classes) == {t for residue in field.residues.values() for t in residue.types.values()}
 
 
+# Faults.
+
+
+@every_file
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("change", "message"),
     [
-        ("</ForceField>", "", "not valid XML: no element found: line"),
-        ('<Type name="FSI_S" ', '<Type name="FSI_F" ', "atom type FSI_F is defined 2 times"),
-        ('name="N1" type="FSI_N"', 'name="N1" type="FSI_NN"', r"residue FSI: atom N1: no atom type .FSI_NN.*FSI_N"),
-        ('"FSI_S" charge="1.02"', '"FSI_S" charge="1.00"', r"residue FSI: charges sum to -1\.040000 e"),
-        ('"FSI_S" charge="1.02"', '"FSI_S" charge="much"', "could not convert string to float: 'much'"),
-        ('"FSI_S" charge="1.02"', '"FSI_S"', "an element lacks its attribute 'charge'"),
-        ('<Atom type="FSI_S" charge', '<Atom type="SSS" charge', "residue FSI: atom S1: type FSI_S has no Nonbonded"),
-        ('<Bond class1="CF" class2="OS"', '<Bond class1="CF" class2="OSS"', 'bond CF-OSS: no class "OSS"'),
-        ('<Bond class1="CF" class2="F"', '<Bond class1="CT" class2="CF"', "bond C[FT]-C[FT] is defined twice"),
-        ("<CombiningRule>geometric", "<CombiningRule>geometrical", 'CombiningRule "geometrical"'),
-        ("<DefaultChargeScale>0.8", "<DefaultChargeScale>8", "DefaultChargeScale = 8: it must be above 0"),
-        ('args.get("combiningRule", None)', 'args.get("rule", None)', "without the <Script> that stops plain OpenMM"),
-        ('atomName1="N1" atomName2="S1"', 'atomName1="N1" atomName2="S9"', "residue FSI: a bond names S9"),
-        (
-            '<Improper class1="C_2" class2="CX"',
-            '<Improper class1="C2" class2="CX"',
-            'improper C2-CX-OS-O_2: no class "C2"',
-        ),
+        (put(SULFUR_TYPE, name="FSI_F"), "atom type FSI_F is defined 2 times"),
+        (put(NITROGEN, type="FSI_NN"), r"residue FSI: atom N1: no atom type .FSI_NN.*FSI_N"),
+        (put(SULFUR, charge="1.00"), r"residue FSI: charges sum to -[01]\.\d+ e: the sum must be a whole number"),
+        (put(SULFUR, charge="much"), "could not convert string to float: 'much'"),
+        (drop(SULFUR, "charge"), "an element lacks its attribute 'charge'"),
+        (put(SULFUR, type="SSS"), "residue FSI: atom S1: type FSI_S has no NonbondedForce row"),
+        (put(BOND, class2="OSS"), r'bond \w+-OSS: no class "OSS"'),
+        (put(IMPROPER, class1="C22"), r'improper C22-\w+-\w+-\w+: no class "C22"'),
+        (repeat_reversed, r"bond (\w+)-(\w+) is defined twice"),
+        (put("Residues/Residue[@name='FSI']/Bond", atomName2="S9"), "residue FSI: a bond names S9"),
+        (say("Info/CombiningRule", "geometrical"), 'CombiningRule "geometrical"'),
+        (say("Info/DefaultChargeScale", "8"), "DefaultChargeScale = 8: it must be above 0"),
     ],
 )
-def test_faults_in_a_file_are_named(old: str, new: str, message: str, edited: Edit) -> None:
-    path = edited(old, new)
+def test_faults_in_a_file_are_named(shipped: Path, change: Change, message: str, edited: Edit) -> None:
+    path = edited(shipped, change)
     with pytest.raises(ForceFieldError, match=message) as caught:
         load_force_field(path)
     assert str(caught.value).startswith(str(path))
+
+
+@every_file
+@pytest.mark.parametrize(
+    ("where", "attribute", "wrong", "expected"),
+    [
+        (BOND, "length", "1.57", "between 0.05 and 0.3 nm"),
+        (BOND, "length", "nan", "between 0.05 and 0.3 nm"),
+        (BOND, "k", "3137", "between 10000 and 2e+06 kJ/mol/nm^2"),
+        (BOND, "k", "374.9", "between 10000 and 2e+06 kJ/mol/nm^2"),
+        (ANGLE, "angle", "103.0", "between 0.5 and 3.14159 rad"),
+        (ANGLE, "k", "107.8", "between 150 and 5000 kJ/mol/rad^2"),
+        (PROPER, "phase1", "180", "between -3.14159 and 6.28319 rad"),
+        (PROPER, "k1", "5722.5", "between -200 and 200 kJ/mol"),
+        (PROPER, "periodicity1", "0", "between 1 and 6 (a count)"),
+        (IMPROPER, "k1", "43932", "between -200 and 200 kJ/mol"),
+        (LITHIUM, "sigma", "2.12645", "between 0.03 and 0.6 nm"),
+        (LITHIUM, "epsilon", "76.4793", "between 0 and 50 kJ/mol"),
+        (LITHIUM, "epsilon", "-0.07", "between 0 and 50 kJ/mol"),
+        (LITHIUM, "charge", "18.2223", "between -3 and 3 e"),
+    ],
+)
+def test_a_number_in_the_wrong_unit_is_named_with_the_right_one(
+    shipped: Path, where: str, attribute: str, wrong: str, expected: str, edited: Edit
+) -> None:
+    path = edited(shipped, put(where, **{attribute: wrong}))
+    kind = {BOND: "bond", ANGLE: "angle", PROPER: "dihedral", IMPROPER: "improper", LITHIUM: "atom type"}[where]
+    row = "LI" if where == LITHIUM else classes(shipped, where)
+    with pytest.raises(ForceFieldError) as caught:
+        load_force_field(path)
+    assert str(caught.value) == f"{path}: {kind} {row}: {attribute} = {wrong}: {expected} is expected"
+
+
+@every_file
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [(BOND, "bond"), (ANGLE, "angle"), (PROPER, "dihedral"), (IMPROPER, "improper"), (LITHIUM, "atom type")],
+)
+@pytest.mark.parametrize("change", [lambda w: drop(w, "source"), lambda w: put(w, source=" ")], ids=["none", "empty"])
+def test_a_row_without_a_source_is_refused(
+    shipped: Path, where: str, kind: str, change: Callable[[str], Change], edited: Edit
+) -> None:
+    row = "LI" if where == LITHIUM else classes(shipped, where)
+    with pytest.raises(ForceFieldError, match=f"{kind} {row}: no source; say where the row is from"):
+        load_force_field(edited(shipped, change(where)))
+
+
+@every_file
+def test_sigma_is_free_where_nothing_depends_on_it(shipped: Path, edited: Edit) -> None:
+    load_force_field(edited(shipped, put(LITHIUM, sigma="1.0", epsilon="0")))
+
+
+def test_a_file_that_is_no_xml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "edited.xml"
+    path.write_text("<ForceField>", encoding="utf-8")
+    with pytest.raises(ForceFieldError, match="not valid XML: no element found: line"):
+        load_force_field(path)
+
+
+def test_a_geometric_rule_that_plain_openmm_would_not_notice_is_refused(edited: Edit) -> None:
+    path = edited(data_dir("forcefields") / "gaff2-resp.xml", say("Info/CombiningRule", "geometric"))
+    with pytest.raises(ForceFieldError, match="without the <Script> that stops plain OpenMM"):
+        load_force_field(path)
 
 
 def test_an_unknown_name_is_told_what_is_shipped() -> None:
@@ -116,71 +239,17 @@ def test_an_unknown_name_is_told_what_is_shipped() -> None:
         load_force_field("clp-oplss")
 
 
+# Finding a term.
+
+
 def test_a_term_is_found_in_both_directions_and_by_wildcard(edited: Edit) -> None:
-    field = load_force_field(edited('class1="HC" class2="CT" class3="CT" class4="HC"', 'class2="CT" class3="CT"'))
+    any_ends = put(f"{PROPER}[@class1='HC'][@class2='CT'][@class3='CT'][@class4='HC']", class1="", class4="")
+    field = load_force_field(edited(data_dir("forcefields") / "clp-opls.xml", any_ends))
     assert field.has_term("angle", ["FSI_F", "FSI_S", "FSI_N"])
     assert field.has_term("angle", ["FSI_N", "FSI_S", "FSI_F"])
     assert not field.has_term("angle", ["FSI_S", "FSI_F", "FSI_N"])
     assert field.has_term("dihedral", ["FSI_F", "PMMA_CB", "PMMA_CQ", "FSI_F"])
     assert not field.has_term("dihedral", ["FSI_F", "PMMA_CB", "FSI_N", "FSI_F"])
-
-
-STRETCH = 'length="0.157" k="313700.0"'
-TORSION = 'periodicity1="1" phase1="0" k1="5.7225" periodicity2="2" phase2="3.14159265358979"'
-LITHIUM = 'sigma="0.212645" epsilon="0.0764793"'
-
-
-@pytest.mark.parametrize(
-    ("row", "right", "wrong", "message"),
-    [
-        (STRETCH, "0.157", "1.57", "bond NB-SB: length = 1.57: between 0.05 and 0.3 nm is expected"),
-        (STRETCH, "0.157", "nan", "bond NB-SB: length = nan: between 0.05 and 0.3 nm"),
-        (STRETCH, "313700.0", "3137", "bond NB-SB: k = 3137: between 10000 and 2e+06 kJ/mol/nm^2"),
-        (STRETCH, "313700.0", "374.9", "bond NB-SB: k = 374.9: between 10000 and 2e+06 kJ/mol/nm^2"),
-        ('angle="1.79768913"', "1.79768913", "103.0", "angle FB-SB-NB: angle = 103.0: between 0.5 and 3.14159 rad"),
-        ('k="902.0"', "902.0", "107.8", "angle FB-SB-NB: k = 107.8: between 150 and 5000 kJ/mol/rad^2"),
-        (TORSION, "3.14159265358979", "180", "dihedral FB-SB-NB-SB: phase2 = 180: between -3.14159 and 6.28319 rad"),
-        (TORSION, "5.7225", "5722.5", "dihedral FB-SB-NB-SB: k1 = 5722.5: between -200 and 200 kJ/mol"),
-        (TORSION, '1="1"', '1="0"', "dihedral FB-SB-NB-SB: periodicity1 = 0: between 1 and 6 (a count)"),
-        ('k1="43.932"', "43.932", "43932", "improper C_2-CT-OS-O_2: k1 = 43932: between -200 and 200 kJ/mol"),
-        (LITHIUM, "0.212645", "2.12645", "atom type LI: sigma = 2.12645: between 0.03 and 0.6 nm"),
-        (LITHIUM, "0.0764793", "76.4793", "atom type LI: epsilon = 76.4793: between 0 and 50 kJ/mol"),
-        (LITHIUM, "0.0764793", "-0.07", "atom type LI: epsilon = -0.07: between 0 and 50 kJ/mol"),
-        ('"LI" charge="1.0"', "1.0", "18.2223", "atom type LI: charge = 18.2223: between -3 and 3 e"),
-    ],
-)
-def test_a_number_in_the_wrong_unit_is_named_with_the_right_one(
-    row: str, right: str, wrong: str, message: str, edited: Edit
-) -> None:
-    path = edited(row, row.replace(right, wrong))
-    with pytest.raises(ForceFieldError, match=re.escape(message)) as caught:
-        load_force_field(path)
-    assert str(caught.value).startswith(str(path))
-
-
-def test_sigma_is_free_where_nothing_depends_on_it(edited: Edit) -> None:
-    load_force_field(edited(LITHIUM, 'sigma="1.0" epsilon="0"'))
-
-
-@pytest.mark.parametrize(
-    ("row", "name"),
-    [
-        ('length="0.157" k="313700.0" status="P"', "bond NB-SB"),
-        ('k="902.0" status="P"', "angle FB-SB-NB"),
-        ('k3="-1.606" status="P"', "dihedral FB-SB-NB-SB"),
-        ('class4="O_2" periodicity1="2" phase1="3.14159265358979" k1="43.932" status="P"', "improper C_2-CT-OS-O_2"),
-        ('epsilon="0.0764793" status="P"', "atom type LI"),
-    ],
-)
-@pytest.mark.parametrize("given", ["", ' source=" "'])
-def test_a_row_without_a_source_is_refused(row: str, name: str, given: str, tmp_path: Path) -> None:
-    text = (data_dir("forcefields") / "clp-opls.xml").read_text(encoding="utf-8")
-    path = tmp_path / "edited.xml"
-    bare, times = re.subn(re.escape(row) + r' source="[^"]*"', row + given, text, count=1)
-    assert times == 1
-    path.write_text(bare, encoding="utf-8")
-    with pytest.raises(ForceFieldError, match=f"{name}: no source; say where the row is from"):
-        load_force_field(path)
 
 
 def test_a_bond_row_is_found_in_both_directions() -> None:
