@@ -145,6 +145,7 @@ def run(
     ] = None,
 ) -> None:
     """Simulate a built box; the same command again resumes or does nothing."""
+    from mdstudy.run.interruption import exit_on_sigterm
     from mdstudy.run.simulate import run as simulate
     from mdstudy.system.build import set_profile
 
@@ -160,7 +161,7 @@ def run(
     if at_most is not None:
         raise SpecError("--at-most is the limit of --until, which is not there")
     with _bar(f"run {directory}") as progress:
-        outcome = simulate(directory, platform=platform, device=device, progress=progress)
+        outcome = simulate(directory, platform=platform, device=device, progress=progress, halt=exit_on_sigterm())
     console.print(f"{directory}: {outcome}", highlight=False)
 
 

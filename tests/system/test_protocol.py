@@ -107,3 +107,12 @@ def test_every_shipped_protocol_is_read_under_its_own_name_and_says_what_it_is_f
         assert plan.stages[-1].temperature[1] == plan.production.temperature == 298.15
     assert "NOT CONVERGED" in load_protocol("quick").plan(1, 298.15).note
     assert load_protocol("standard").plan(1, 298.15).production.time >= 100_000
+
+
+def test_viscosity_drives_a_flow_and_a_stress_is_sampled_where_it_is_asked_for() -> None:
+    driven = load_protocol("viscosity").plan(1, 298.15).production
+    assert (driven.ensemble, driven.acceleration, driven.waves, driven.stress_interval) == ("nvt", 0.1, 1, 0)
+    still = load_protocol("standard")
+    sampled = still.model_copy(update={"production": still.production.model_copy(update={"stress": 1.0})})
+    production = sampled.plan(1, 298.15).production
+    assert (production.stress_interval, production.acceleration) == (250, 0.0)
