@@ -110,7 +110,11 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
             if name != "PMMA":
                 raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
             template = polymer_template(
-                composition.chain_length, composition.tacticity, own_seed, residues=species.residues
+                composition.chain_length,
+                composition.tacticity,
+                own_seed,
+                residues=species.residues,
+                racemo_fraction=composition.racemo_fraction,
             )
         elif isinstance(species, Molecule):
             template = molecule_template(name, species.smiles, species.residue, species.atoms, own_seed)

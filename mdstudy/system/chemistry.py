@@ -11,8 +11,8 @@ H51 H52 H53 on C5, HB1 HB2 on CB.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from scipy.spatial.distance import pdist, squareform
 
 from mdstudy.base.errors import BuildError, did_you_mean
+from mdstudy.system.chains import grow_chain
 
 Dyad = Literal["m", "r"]
 
@@ -116,12 +117,12 @@ def polymer_template(
     """Make the template of a PMMA chain H-[CH2-C(CH3)(COOCH3)]n-H.
 
     The CA of the head carries two methyl groups and is no stereocentre; the `length` - 2 dyads lie between the
-    others. The coiled half of twice `n_conformers` conformers is kept, so that chains fit small boxes.
+    others. Of four times `n_conformers` grown chains the most coiled are kept, so that they fit small boxes.
 
     Parameters
     ----------
     length : int
-        Repeat units, at least 2. Embedding takes seconds at 10 units and minutes beyond 30.
+        Repeat units, at least 2.
     tacticity : {"isotactic", "syndiotactic", "atactic"}
         All dyads meso, all racemo, or each racemo with probability `racemo_fraction` (one sequence for all chains).
     seed : int
@@ -150,9 +151,11 @@ def polymer_template(
     smiles = _HEAD + "".join(_UNIT.format(tag=tag) for tag in tags[:-1]) + _TAIL.format(tag=tags[-1])
     head, unit, tail = residues
     sequence = [head] + [unit] * (length - 2) + [tail]
-    template = _template(
-        "PMMA", smiles, [(residue, UNIT_ATOMS) for residue in sequence], seed, n_conformers, 2 * n_conformers
-    )
+    _, _, template = _structure("PMMA", smiles, [(residue, UNIT_ATOMS) for residue in sequence])
+    signs = np.concatenate([[1], np.where(hands == 0, 1, -1)])
+    grown = [grow_chain(signs, seed + k) for k in range(4 * n_conformers)]
+    positions = np.array([[unit[name] for unit, name in _by_unit(template, chain)] for chain in grown])
+    template = _most_coiled(template, positions, n_conformers)
     wanted: list[Dyad] = ["r" if r else "m" for r in racemo]
     for conformer in range(len(template.conformers)):
         if dyads(template, conformer) != wanted:
@@ -250,6 +253,14 @@ def _template(
     name: str, smiles: str, residues: Sequence[tuple[str, tuple[str, ...]]], seed: int, keep: int, candidates: int
 ) -> Template:
     """Template whose heavy atoms, in the order of the SMILES, fill the residues one after another."""
+    molecule, order, template = _structure(name, smiles, residues)
+    return _most_coiled(template, _conformers(name, molecule, seed, keep, candidates)[:, order], keep)
+
+
+def _structure(
+    name: str, smiles: str, residues: Sequence[tuple[str, tuple[str, ...]]]
+) -> tuple[Any, list[int], Template]:
+    """The molecule of RDKit, the numbers that its atoms have there, and a template without conformers."""
     parsed = Chem.MolFromSmiles(smiles)
     if parsed is None:
         raise BuildError(f'{name}: RDKit cannot read the SMILES "{smiles}"')
@@ -274,18 +285,33 @@ def _template(
         names += labels
     rank = np.argsort(order)
     pairs = [(rank[bond.GetBeginAtomIdx()], rank[bond.GetEndAtomIdx()]) for bond in molecule.GetBonds()]
-    bonds = np.array(sorted((min(pair), max(pair)) for pair in pairs), dtype=np.int64).reshape(-1, 2)
     template = Template(
         name=name,
         residues=tuple(slices),
         atom_names=tuple(names),
         elements=tuple(molecule.GetAtomWithIdx(i).GetSymbol() for i in order),
-        bonds=bonds,
+        bonds=np.array(sorted((min(pair), max(pair)) for pair in pairs), dtype=np.int64).reshape(-1, 2),
         charge=Chem.GetFormalCharge(molecule),
-        conformers=_conformers(name, molecule, seed, keep, candidates)[:, order],
+        conformers=np.empty((0, len(names), 3)),
     )
-    check_geometry(template)
-    return template
+    return molecule, order, template
+
+
+def _most_coiled(template: Template, positions: NDArray[np.float64], keep: int) -> Template:
+    """The template with the `keep` conformers of least extent, centred and checked."""
+    positions = positions - positions.mean(axis=1, keepdims=True)
+    if len(positions) > keep:
+        positions = positions[np.argsort([extent(p) for p in positions], kind="stable")[:keep]]
+    made = replace(template, conformers=positions)
+    check_geometry(made)
+    return made
+
+
+def _by_unit(template: Template, chain: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Unit of a chain and name of each atom of its template."""
+    for (_, atoms), unit in zip(template.residues, chain, strict=True):
+        for name in template.atom_names[atoms]:
+            yield unit, name
 
 
 def _with_hydrogens(molecule: Any, first: int, heavy: tuple[str, ...]) -> tuple[list[int], list[str]]:
@@ -301,7 +327,7 @@ def _with_hydrogens(molecule: Any, first: int, heavy: tuple[str, ...]) -> tuple[
 
 
 def _conformers(name: str, molecule: Any, seed: int, keep: int, candidates: int) -> NDArray[np.float64]:
-    """Centred, relaxed coordinates, nm, of the `keep` conformers of least extent among `candidates`."""
+    """Relaxed coordinates, nm, of `candidates` conformers, of which `keep` at least must be found."""
     n_atoms = molecule.GetNumAtoms()
     if n_atoms == 1:
         return np.zeros((1, 1, 3))
@@ -317,11 +343,7 @@ def _conformers(name: str, molecule: Any, seed: int, keep: int, candidates: int)
         rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, maxIters=500)
     else:
         rdForceFieldHelpers.UFFOptimizeMoleculeConfs(molecule, maxIters=500)
-    positions = np.array([molecule.GetConformer(i).GetPositions() for i in made]) / 10.0
-    positions -= positions.mean(axis=1, keepdims=True)
-    if candidates > keep:
-        positions = positions[np.argsort([extent(p) for p in positions], kind="stable")[:keep]]
-    return positions
+    return np.array([molecule.GetConformer(i).GetPositions() for i in made]) / 10.0
 
 
 def extent(positions: NDArray[np.float64]) -> float:

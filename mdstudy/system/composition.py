@@ -72,6 +72,7 @@ class PolymerShare(Spec):
     volume_fraction: float | None = Field(None, ge=0, lt=1)
     length: int = Field(10, ge=2, description="repeat units a chain")
     tacticity: Literal["isotactic", "syndiotactic", "atactic"] = "syndiotactic"
+    racemo_fraction: float = Field(0.5, ge=0, le=1, description="of the dyads of an atactic chain, at random")
 
     @model_validator(mode="after")
     def _one_share(self) -> PolymerShare:
@@ -142,6 +143,8 @@ class Composition:
         g/cm^3, ideal mixing.
     edge : float
         Edge of the cubic box at that density, nm.
+    racemo_fraction : float
+        Of the dyads of an atactic polymer.
     network : dict of str
         What is polymerised in the box and how, see :class:`Network`; empty if nothing is.
     """
@@ -165,11 +168,13 @@ class Composition:
     edge: float
     chain_length: int
     tacticity: str
+    racemo_fraction: float = 0.5
     network: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, without `network` where nothing is polymerised."""
-        return {key: value for key, value in asdict(self).items() if key != "network" or value}
+        """Plain data for JSON, without `network` and `racemo_fraction` where they mean nothing."""
+        meant = {"network": bool(self.network), "racemo_fraction": self.tacticity == "atactic"}
+        return {key: value for key, value in asdict(self).items() if meant.get(key, True)}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Composition:
@@ -290,6 +295,7 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
         edge=(volume / AVOGADRO * 1e21) ** (1 / 3),
         chain_length=length,
         tacticity=recipe.polymer.tacticity if recipe.polymer else "",
+        racemo_fraction=recipe.polymer.racemo_fraction if recipe.polymer else 0.5,
         network=recipe.network.model_dump() if recipe.network else {},
     )
 
