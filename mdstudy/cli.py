@@ -199,10 +199,16 @@ def why(
 def compare(directories: Directories) -> None:
     """Set analysed runs side by side with each other and with the measured values."""
     from mdstudy.study.pipeline import compare_runs
-    from mdstudy.study.tables import comparison_table, difference_table
+    from mdstudy.study.sensitivity import conclusion_table, models, sensitivity_table
+    from mdstudy.study.tables import comparison_table, difference_table, measured_table
 
     found = compare_runs(directories)
-    _print_table(*comparison_table(found))
+    if len(models(found)) == 1:
+        _print_table(*comparison_table(found))
+    else:
+        _print_table(*sensitivity_table(found), "By force field and scale of the ionic charges")
+        _print_table(*conclusion_table(found), "What survives a change of them")
+    _print_table(*measured_table(found), "Beside measured values")
     if found.pairs:
         _print_table(*difference_table(found), "What changes")
 

@@ -16,6 +16,7 @@ from mdstudy.base.statistics import drift_z, mean_and_error
 QUANTITIES = (
     Quantity("density", "g/cm^3", "Mass density of the box at constant pressure.", target=0.005),
     Quantity("temperature", "K", "Kinetic temperature from the constrained degrees of freedom.", target=0.005),
+    Quantity("enthalpy_of_vaporisation", "kJ/mol", "Enthalpy of the ideal gas less that of the liquid.", target=0.02),
     Quantity("shear_viscosity", "mPa s", "Shear viscosity at zero frequency.", target=0.2),
     Quantity("viscosity_running_integral", "mPa s", "Integral of the correlation of the shear stress up to a time."),
 )

@@ -15,6 +15,7 @@ from mdstudy.base.results import Estimate, Measurement, Origin, attributed, find
 from mdstudy.base.store import load, save
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
+from mdstudy.study import vaporisation
 from mdstudy.study.measure import code_text, measure, standard_observables
 
 #: File that says what the results were made from; they count only with it.
@@ -81,6 +82,11 @@ def measured(
     temperature = float(json.loads(run.spec.read_text(encoding="utf-8"))["temperature_K"])
     plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
     logged = _logged(run, plan, temperature, trajectory.model)
+    if wanted("enthalpy_of_vaporisation") and (vapour := vaporisation.enthalpy_of_vaporisation(run)):
+        made = _origin(
+            run.state_files(), "vaporisation", "enthalpy_of_vaporisation", says(vaporisation), trajectory.model
+        )
+        logged.append(attributed(Measurement("vaporisation", vapour), made))
     if plan.production.acceleration:  # driven: nothing else is that of equilibrium
         return logged
     flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")

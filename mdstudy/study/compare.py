@@ -162,8 +162,8 @@ def compare(
         Runs of the same system, variant, force field and charge scale are replicas.
     measured : iterable of MeasuredValue
     ratios : sequence of (str, str), optional
-        Systems whose ratio is given, numerator first, variant by variant; with two cases and none given, the second
-        over the first.
+        Systems whose ratio is given, numerator first, where all else is alike; with two cases or two systems and none
+        given, the second over the first.
 
     Raises
     ------
@@ -175,6 +175,9 @@ def compare(
     values = tuple(measured)
     cases = _cases(runs)
     pairs = [(1, 0)] if ratios is None and len(cases) == 2 else []
+    systems = list(dict.fromkeys(case.first.system for case in cases))
+    if ratios is None and not pairs and len(systems) == 2:
+        ratios = [(systems[1], systems[0])]
     for of, to in ratios or ():
         pairs += _pairs(cases, of, to)
     keys = list(dict.fromkeys((e.quantity, e.of, e.unit) for case in cases for e in case.estimates))

@@ -68,7 +68,12 @@ class Difference:
             return "not known"
         if not self.converged:
             return "no evidence: not converged"
-        return "differs" if self.low > 0 or self.high < 0 else "no difference seen"
+        return "differs" if self.sign else "no difference seen"
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval leaves zero out and both numbers are converged, else 0."""
+        return (self.low > 0) - (self.high < 0) if self.converged else 0
 
     def __str__(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"

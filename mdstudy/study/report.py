@@ -16,12 +16,14 @@ from mdstudy.base.errors import RunError
 from mdstudy.study.compare import Comparison, RunResult
 from mdstudy.study.differences import CONFIDENCE, Difference
 from mdstudy.study.figures import FIGURES, draw
+from mdstudy.study.sensitivity import conclusion_table, conclusions, models, sensitivity_table
 from mdstudy.study.tables import (
     Table,
     comparison_table,
     composition_rows,
     convergence_table,
     difference_table,
+    measured_table,
     measured_text,
 )
 
@@ -146,6 +148,10 @@ def to_html(comparison: Comparison, title: str, question: str = "") -> str:
     if question:
         parts.append(f"<p><em>{escape(question)}</em></p>")
     parts.append(_verdict(comparison))
+    if len(models(comparison)) > 1:
+        parts.append("<h2>Sensitivity to force field and charges</h2>" + _sensitivity(comparison))
+    if measured_table(comparison)[1]:
+        parts.append("<h2>Beside measured values</h2>" + _html_table(measured_table(comparison)))
     parts.append("<h2>Result</h2>" + _html_table(comparison_table(comparison)))
     parts.append(_remarks(comparison))
     if comparison.pairs:
@@ -163,6 +169,12 @@ def to_html(comparison: Comparison, title: str, question: str = "") -> str:
     parts.append("<h2>Where it comes from</h2>" + _html_table(_provenance(comparison)))
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_CSS}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
+
+
+def _sensitivity(comparison: Comparison) -> str:
+    """Which differences survive, and the numbers behind them."""
+    tables = [conclusion_table(comparison)] if conclusions(comparison) else []
+    return "".join(_html_table(table) for table in [*tables, sensitivity_table(comparison)])
 
 
 _FORECAST = (

@@ -17,6 +17,7 @@ Table = tuple[list[str], list[list[str]]]
 #: Quantities that open a report, in this order; the others follow in a table of their own.
 SUMMARY = (
     "density",
+    "enthalpy_of_vaporisation",
     "first_peak_distance",
     "coordination_number",
     "coordinating_molecules",
@@ -90,6 +91,26 @@ def estimate_table(estimates: Iterable[Estimate]) -> Table:
     return ["quantity", "of", "value ± standard error", *EVIDENCE, "note"], rows
 
 
+def measured_table(comparison: Comparison) -> Table:
+    """Header and rows: each simulated number that has a measured one beside it, and every density."""
+    rows = [
+        [
+            case.label,
+            row.quantity.replace("_", " "),
+            row.of,
+            estimate_text(e),
+            measured_text(m),
+            "–" if m is None or not m.value else f"{100 * (e.value / m.value - 1):+.1f} %",
+            _z_text(z, m),
+            "–" if m is None else m.source,
+        ]
+        for row in comparison.rows
+        for case, e, m, z in zip(comparison.cases, row.simulated, row.measured, row.z, strict=True)
+        if e is not None and (m is not None or row.quantity == "density")
+    ]
+    return ["case", "quantity", "of", "simulated", "measured", "off by", "z", "source"], rows
+
+
 def convergence_table(comparison: Comparison, summary: bool = True) -> Table:
     """Header and rows: how well each number is known, and how much longer its run must be.
 
@@ -101,7 +122,7 @@ def convergence_table(comparison: Comparison, summary: bool = True) -> Table:
     """
     rows = [
         [case.label, e.quantity.replace("_", " "), e.of, *_evidence(e), e.convergence().text]
-        for row in _rows(comparison, summary)
+        for row in summary_rows(comparison, summary)
         for case, e in zip(comparison.cases, row.simulated, strict=True)
         if e is not None
     ]
@@ -146,7 +167,7 @@ def difference_table(comparison: Comparison, summary: bool = True) -> Table:
             _interval(d.ratio_low, d.ratio_high),
             d.verdict,
         ]
-        for row in _rows(comparison, summary)
+        for row in summary_rows(comparison, summary)
         for (i, j), d in zip(comparison.pairs, row.differences, strict=True)
         if d is not None
     ]
@@ -201,10 +222,11 @@ def comparison_table(comparison: Comparison, summary: bool = True) -> Table:
     header = ["quantity", "of", *labels, "measured", "z"]
     for i, j in comparison.pairs:
         header += [f"{labels[i]} / {labels[j]}", "measured ratio"]
-    return header, [_cells(row, comparison) for row in _rows(comparison, summary)]
+    return header, [_cells(row, comparison) for row in summary_rows(comparison, summary)]
 
 
-def _rows(comparison: Comparison, summary: bool) -> list[Row]:
+def summary_rows(comparison: Comparison, summary: bool) -> list[Row]:
+    """Rows of a comparison: what opens a report, in its order, or everything."""
     if not summary:
         return list(comparison.rows)
     return [
