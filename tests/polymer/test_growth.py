@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from rdkit import Chem
 from mdstudy.analysis.trajectory import find_sites, from_universe
 from mdstudy.base.errors import BuildError, SpecError
 from mdstudy.base.library import data_dir
+from mdstudy.exchange.export import export
 from mdstudy.polymer.addition import nearest
 from mdstudy.polymer.build import HISTORY, build
 from mdstudy.polymer.growth import LONGEST
@@ -29,6 +31,7 @@ from mdstudy.run.rundir import RunDir
 from mdstudy.system.build import build as build_without_polymerising
 from mdstudy.system.composition import resolve
 from mdstudy.system.forcefield import load_force_field
+from mdstudy.system.parameterise import energy_terms
 
 SYSTEM = """
 title = "a small gel"
@@ -320,3 +323,39 @@ def test_a_network_is_not_packed_as_monomers_by_mistake(tmp_path: Path) -> None:
     options = {key: value for key, value in OPTIONS.items() if key != "platform"}
     with pytest.raises(BuildError, match=r"its network is to be polymerised: build it with mdstudy\.polymer\.build"):
         build_without_polymerising(tmp_path / "gel.toml", tmp_path / "run", **options)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gmx_d") is None, reason="gmx_d (GROMACS in double precision) is not installed")
+def test_the_energies_of_the_network_are_the_same_in_gromacs(gel: RunDir, folder: Path, tmp_path: Path) -> None:
+    """OpenMM keeps 1-4 pairs in the force of Coulomb. Its correction of dispersion is averaged otherwise."""
+    export(gel.path, "gromacs", tmp_path, force_field=folder / "short.xml")
+
+    def command(*words: str, text: str = "") -> str:
+        done = subprocess.run(words, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    command("gmx_d", "grompp", "-f", "gel.mdp", "-c", "gel.gro", "-p", "gel.top", "-o", "gel.tpr", "-maxwarn", "0")
+    command("gmx_d", "mdrun", "-s", "gel.tpr", "-deffnm", "gel", "-nt", "1")
+    numbers = " ".join(map(str, range(1, 60)))
+    command("gmx_d", "energy", "-f", "gel.edr", "-dp", "-o", "gel.xvg", text=f"{numbers} 0\n")
+    written = (tmp_path / "gel.xvg").read_text(encoding="utf-8")
+    names = re.findall(r'^@ s\d+ legend "(.*)"$', written, flags=re.MULTILINE)
+    found = dict(zip(names, map(float, written.splitlines()[-1].split()[1:]), strict=True))
+    system = openmm.XmlSerializer.deserialize(gel.system_xml.read_text(encoding="utf-8"))
+    for force in system.getForces():
+        if isinstance(force, openmm.CustomNonbondedForce):
+            force.setUseLongRangeCorrection(False)
+    start = openmm.XmlSerializer.deserialize(gel.start_xml.read_text(encoding="utf-8"))
+    expected = energy_terms(system, start.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+    mine = {
+        "bond": found["Bond"],
+        "angle": found["Angle"],
+        "dihedral": found["Proper Dih."] + found["Per. Imp. Dih."],
+        "lennard_jones": found["LJ (SR)"],
+        "coulomb": found["LJ-14"] + found["Coulomb-14"] + found["Coulomb (SR)"] + found["Coul. recip."],
+    }
+    # The Ewald sums of a run are not as tight as those of a comparison between programs.
+    for term, value in mine.items():
+        assert value == pytest.approx(expected[term], rel=1e-4 if term == "coulomb" else 1e-6), term
