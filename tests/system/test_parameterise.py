@@ -146,7 +146,7 @@ def test_one_four_pairs_are_halved_and_mixed_geometrically() -> None:
     (found,) = [
         p for p in map(nonbonded.getExceptionParameters, range(nonbonded.getNumExceptions())) if set(p[:2]) == pair
     ]
-    assert found[2]._value == pytest.approx(0.5 * 0.0758 * -0.1635, rel=1e-9)
+    assert found[2]._value == pytest.approx(0.5 * 0.1287 * -0.1862, rel=1e-9)
     assert found[3]._value == pytest.approx((0.25 * 0.295) ** 0.5, rel=1e-9)
     assert found[4]._value == pytest.approx(0.5 * (0.12552 * 0.22175) ** 0.5, rel=1e-9)
 
