@@ -22,6 +22,8 @@ from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.parameterise import parameterise
 
 FORCE_FIELD = Path(__file__).resolve().parent.parent / "clp-opls.xml"
+#: A dihedral of models alone, CH3-O-CH2-CF2-, and that of clp-opls.xml which stands in for it.
+_MODEL_ROW = ("CF", "CT", "OS", "CT"), ("CT", "CT", "OS", "CT")
 #: Edge of the box that parameterise asks for, nm; it has no meaning in vacuum.
 _EDGE = 3.0
 
@@ -47,6 +49,11 @@ def with_residue(name: str, made: Structure, types: Sequence[str], charges: Sequ
     for i, j in made.bonds:
         ElementTree.SubElement(residue, "Bond", atomName1=made.names[i], atomName2=made.names[j])
     places["Residues"].append(residue)
+    for row_of_model in root.findall("PeriodicTorsionForce/Proper"):
+        if tuple(row_of_model.attrib[f"class{k}"] for k in range(1, 5)) == _MODEL_ROW[1]:
+            added = copy.deepcopy(row_of_model)
+            added.attrib |= {f"class{k}": kind for k, kind in enumerate(_MODEL_ROW[0], start=1)}
+            root.find("PeriodicTorsionForce").append(added)
     path = folder / "clp-opls.xml"
     ElementTree.ElementTree(root).write(path, encoding="unicode", xml_declaration=True)
     return path

@@ -1,0 +1,234 @@
+"""The scripts that derived charges and torsions from quantum chemistry, and that clp-opls.xml holds what they found."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "forcefields" / "derivation"
+sys.path.insert(0, str(FOLDER))
+
+from charges import METHOD, derive  # noqa: E402
+from conformers import structure  # noqa: E402
+from mechanics import surface, vacuum  # noqa: E402
+from molecules import TARGETS  # noqa: E402
+from quantum import BOHR, dipole, hartree_fock, mp2_energy, potential  # noqa: E402
+from relax import coordinate, dihedral, relax  # noqa: E402
+from resp import RADII, SHELLS, TIGHTNESS, Potential, Problem, fit, surface_points, two_stages  # noqa: E402
+from torsions import FREE, Scan, as_rows  # noqa: E402
+
+CHARGES = json.loads((FOLDER / "charges.json").read_text(encoding="utf-8"))
+TORSIONS = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
+ROOT = ElementTree.parse(FOLDER.parent / "clp-opls.xml").getroot()
+
+#: Water, nm.
+WATER = np.array([[0.0, 0.0, 0.0], [0.0957, 0.0, 0.0], [-0.0240, 0.0927, 0.0]])
+
+
+def made_of(charges: list[float], positions: np.ndarray, elements: str) -> Potential:
+    """The potential that these charges make on the shells."""
+    points = surface_points(elements, positions)
+    empty = Potential(positions / BOHR, points, np.zeros(len(points)))
+    return Potential(empty.positions, points, empty.inverse_distances @ np.array(charges))
+
+
+# The restrained fit.
+
+
+def test_charges_that_made_a_potential_are_found_again() -> None:
+    charges = [-0.7, 0.4, 0.3]
+    problem = Problem((True, False, False), (0, 1, 2), (((0, 1, 2), 0.0),), {})
+    assert fit([made_of(charges, WATER, "OHH")], [1.0], problem, 0.0) == pytest.approx(charges, abs=1e-9)
+
+
+def test_atoms_of_a_class_share_the_charge_that_fits_both_best() -> None:
+    charges = [-0.7, 0.4, 0.3]
+    problem = Problem((True, False, False), (0, 1, 1), (((0, 1, 2), 0.0),), {})
+    found = fit([made_of(charges, WATER, "OHH")], [1.0], problem, 0.0)
+    assert found[1] == found[2] == pytest.approx(0.35, abs=0.01)
+    assert found.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_group_keeps_its_sum_and_a_frozen_atom_its_charge() -> None:
+    problem = Problem((True, False, False), (0, 1, 2), (((0, 1, 2), 0.0), ((0, 1), -0.2)), {})
+    assert fit([made_of([-0.7, 0.4, 0.3], WATER, "OHH")], [1.0], problem, 0.0)[2] == pytest.approx(0.2, abs=1e-12)
+    frozen = Problem((True, False, False), (0, 1, 2), (((0, 1, 2), 0.0),), {0: -0.5})
+    assert fit([made_of([-0.7, 0.4, 0.3], WATER, "OHH")], [1.0], frozen, 0.0)[0] == pytest.approx(-0.5, abs=1e-12)
+
+
+def test_the_restrained_fit_is_where_its_sum_is_least() -> None:
+    """Each change that keeps the net charge raises the squares plus twice the hyperbola, to second order only."""
+    made = made_of([-0.7, 0.4, 0.3], WATER, "OHH")
+    problem = Problem((True, False, False), (0, 1, 2), (((0, 1, 2), 0.0),), {})
+    restraint, density = 0.01, 1.0
+    found = fit([made], [1.0], problem, restraint, density)
+
+    def total(charges: np.ndarray) -> float:
+        squares = ((made.values - made.inverse_distances @ charges) ** 2).sum() / density
+        return float(squares + 2 * restraint * (np.sqrt(charges[0] ** 2 + TIGHTNESS**2) - TIGHTNESS))
+
+    assert abs(found[0]) < 0.7 - 1e-4
+    for change in ([1e-3, -1e-3, 0], [0, 1e-3, -1e-3]):
+        up, down = total(found + change) - total(found), total(found - np.array(change)) - total(found)
+        assert up > 0
+        assert down > 0
+        assert up == pytest.approx(down, rel=0.02)
+
+
+def test_two_conformers_weigh_what_they_are_told() -> None:
+    one, other = made_of([-0.7, 0.4, 0.3], WATER, "OHH"), made_of([-0.5, 0.3, 0.2], WATER, "OHH")
+    problem = Problem((True, False, False), (0, 1, 2), (((0, 1, 2), 0.0),), {})
+    assert fit([one, other], [0.75, 0.25], problem, 0.0) == pytest.approx([-0.65, 0.375, 0.275], abs=1e-9)
+
+
+def test_the_second_stage_gives_the_hydrogens_of_a_methyl_group_one_charge() -> None:
+    made = structure("CO", ["C1", "O1"])
+    xyz = np.array([[0, 0, 0], [0.142, 0, 0], [-0.036, 0.103, 0], [-0.036, -0.051, 0.089], [-0.036, -0.051, -0.089]])
+    xyz = np.vstack([xyz, [0.174, 0.09, 0]])
+    potential_of = made_of([0.1, -0.65, 0.06, 0.01, 0.02, 0.46], xyz, made.elements)
+    whole = (tuple(range(6)), 0.0)
+    found = two_stages([potential_of], [1.0], made.elements, made.bonds, made.symmetry, [whole])
+    assert found[2] == found[3] == found[4]
+    assert found.sum() == pytest.approx(0, abs=1e-10)
+
+
+def test_points_lie_on_the_shells_of_one_atom_and_outside_all_of_a_molecule() -> None:
+    alone = np.linalg.norm(surface_points("O", np.zeros((1, 3)), density=2.0), axis=1) * BOHR
+    for factor in SHELLS:
+        radius = factor * RADII["O"]
+        assert np.isclose(alone, radius).sum() == round(4 * np.pi * (10 * radius) ** 2 * 2)
+    distances = np.linalg.norm(surface_points("OHH", WATER)[:, None] * BOHR - WATER, axis=2)
+    assert (distances >= SHELLS[0] * np.array([RADII[e] for e in "OHH"]) - 1e-6).all()
+
+
+# Quantum chemistry and geometry.
+
+
+def test_the_potential_of_an_ion_far_away_is_its_charge_over_the_distance() -> None:
+    field = hartree_fock(["Li"], np.zeros((1, 3)), 1, "6-31g*")
+    assert potential(field, np.array([[0, 0, 40.0], [30.0, 0, 0]])) == pytest.approx([1 / 40, 1 / 30], rel=1e-6)
+
+
+def test_the_dipole_of_an_ion_does_not_depend_on_where_it_is() -> None:
+    here = hartree_fock(["O", "H"], WATER[:2], -1)
+    there = hartree_fock(["O", "H"], WATER[:2] + 0.5, -1)
+    assert dipole(here) == pytest.approx(dipole(there), abs=1e-4)
+
+
+def test_mp2_of_water_is_that_of_pyscf_without_density_fitting() -> None:
+    from pyscf import gto, mp, scf
+
+    mol = gto.M(atom=list(zip("OHH", WATER * 10, strict=True)), basis="def2-tzvp", verbose=0)
+    exact = mp.MP2(scf.RHF(mol).run(), frozen=1).run().e_tot * 2625.4996394799
+    assert mp2_energy("OHH", WATER, 0) == pytest.approx(exact, abs=0.3)  # the error of the fit, 20 uhartree an atom
+
+
+@pytest.mark.parametrize("path", [(0, 1), (0, 1, 2), (0, 1, 2, 3)])
+def test_slopes_of_internal_coordinates_are_those_of_finite_differences(path: tuple[int, ...]) -> None:
+    x = np.array([[0.1, 0.02, 0], [0, 0, 0], [0.03, 0.14, 0.01], [0.12, 0.15, 0.1]])
+    slope = coordinate(x, path)[1]
+    for i, k in np.ndindex(4, 3):
+        shift = np.zeros((4, 3))
+        shift[i, k] = 1e-6
+        finite = (coordinate(x + shift, path)[0] - coordinate(x - shift, path)[0]) / 2e-6
+        assert slope[i, k] == pytest.approx(finite, abs=1e-6)
+
+
+def test_a_held_dihedral_is_exact_and_the_rest_at_its_minimum() -> None:
+    """A chain of four atoms with springs and 10 (1 + cos phi): at 60 degrees, all springs are at rest, energy 15."""
+    bonds, x = ((0, 1), (1, 2), (2, 3)), np.array([[0.1, 0.02, 0], [0, 0, 0], [0.03, 0.14, 0.01], [0.12, 0.15, 0.1]])
+
+    def energy(p: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = 0.0, np.zeros_like(p)
+        for path, rest, k in [((0, 1), 0.11, 3e5), ((1, 2), 0.15, 3e5), ((2, 3), 0.12, 3e5)]:
+            r, d = coordinate(p, path)
+            value, slope = value + k / 2 * (r - rest) ** 2, slope + k * (r - rest) * d
+        for path in [(0, 1, 2), (1, 2, 3)]:
+            r, d = coordinate(p, path)
+            value, slope = value + 200 * (r - 1.9) ** 2, slope + 400 * (r - 1.9) * d
+        phi, d = coordinate(p, (0, 1, 2, 3))
+        return value + 10 * (1 + np.cos(phi)), slope - 10 * np.sin(phi) * d
+
+    found = relax(energy, x, bonds, {(0, 1, 2, 3): np.pi / 3}, tolerance=0.1)
+    assert found.converged
+    assert dihedral(found.positions, (0, 1, 2, 3)) == pytest.approx(np.pi / 3, abs=1e-4)
+    assert found.energy == pytest.approx(15, abs=1e-3)
+    free = relax(energy, x, bonds, tolerance=0.1)
+    assert free.energy == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_charges_of_methanol_come_out_again() -> None:
+    found = derive(TARGETS["MeOH"])
+    assert found["method"] == METHOD == CHARGES["MeOH"]["method"]
+    for name, atom in CHARGES["MeOH"]["atoms"].items():
+        assert found["atoms"][name]["charge"] == pytest.approx(atom["charge"], abs=2e-3)
+
+
+# What was found, and the file that holds it.
+
+
+@pytest.mark.parametrize("name", CHARGES)
+def test_fitted_charges_sum_exactly(name: str) -> None:
+    target, atoms = TARGETS[name], CHARGES[name]["atoms"]
+    assert tuple(atoms) == target.structure.names
+    values = [atom["charge"] for atom in atoms.values()]
+    for members, total in target.groups:
+        assert sum(values[i] for i in members) == pytest.approx(total, abs=1e-9)
+
+
+def test_the_charges_of_tte_in_the_file_are_the_fitted_ones() -> None:
+    types = {a.attrib["name"]: a.attrib["type"] for a in ROOT.find("Residues/Residue[@name='TTE']").iterfind("Atom")}
+    charges = {row.attrib["type"]: float(row.attrib["charge"]) for row in ROOT.iterfind("NonbondedForce/Atom")}
+    fitted = {name: atom["charge"] for name, atom in CHARGES["TTE"]["atoms"].items()}
+    assert {name: charges[kind] for name, kind in types.items()} == fitted
+
+
+def shipped(kind: tuple[str, ...]) -> dict[str, Any]:
+    rows = [
+        row.attrib
+        for row in ROOT.iterfind("PeriodicTorsionForce/Proper")
+        if tuple(row.attrib[f"class{k}"] for k in range(1, 5)) in (kind, kind[::-1])
+    ]
+    assert len(rows) == 1
+    return rows[0]
+
+
+@pytest.mark.parametrize("kind", FREE, ids="-".join)
+def test_the_torsions_in_the_file_are_the_fitted_ones(kind: tuple[str, ...]) -> None:
+    row, found = shipped(kind), [0.0, 0.0, 0.0]
+    for k in range(1, 4):
+        if f"periodicity{k}" in row:
+            n = int(row[f"periodicity{k}"])
+            assert float(row[f"phase{k}"]) == pytest.approx(np.pi * (n == 2))
+            found[n - 1] = 2 * float(row[f"k{k}"])
+    assert found == pytest.approx(TORSIONS["rows"]["-".join(kind)], abs=1e-4)
+    assert row["status"] == "D"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TORSIONS["scans"])
+def test_the_shipped_file_follows_the_scan(name: str) -> None:
+    """The System as it is made from the file, no row replaced, has the energies that torsions.json states."""
+    scan = Scan(name)
+    system = vacuum("MOD", scan.made, scan.types, scan.charges)
+    energy = surface(system)
+    found = []
+    for angle, start in zip(scan.angles, scan.positions, strict=True):
+        held = {scan.path: float(np.radians(angle))}
+        found.append(relax(energy, start, scan.made.bonds, held, tolerance=2.0, most=400).energy)
+    share = scan.weights / scan.weights.sum()
+    after = np.array(found) - share @ (np.array(found) - scan.quantum)
+    assert after == pytest.approx(TORSIONS["scans"][name]["after"], abs=0.05)
+
+
+def test_free_values_fill_the_rows_in_order() -> None:
+    count = sum(len(orders) for orders in FREE.values())
+    rows = as_rows(np.arange(count, dtype=float))
+    assert [rows[kind][n - 1] for kind, orders in FREE.items() for n in orders] == list(range(count))
