@@ -45,8 +45,11 @@ class Record:
 
     def renumbered(self, number: Sequence[int]) -> Record:
         """The same with a new number for each residue."""
-        kinds = ("added", "rejected", "apart")
-        return replace(self, **{kind: tuple((number[a], number[b]) for a, b in getattr(self, kind)) for kind in kinds})
+
+        def new(pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            return tuple((number[a], number[b]) for a, b in pairs)
+
+        return replace(self, added=new(self.added), rejected=new(self.rejected), apart=new(self.apart))
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Record:
