@@ -196,6 +196,17 @@ def why(
 
 
 @app.command()
+def network(directory: Directory) -> None:
+    """Describe the polymer of a box: conversion, gel, chains, crosslinks, loops, mesh, percolation."""
+    from mdstudy.polymer.network import Network, describe
+    from mdstudy.polymer.units import read_units
+    from mdstudy.study.tables import estimate_table
+
+    found = describe(Network.of(read_units(directory)))
+    _print_table(*estimate_table(found.estimates), str(directory))
+
+
+@app.command()
 def compare(directories: Directories) -> None:
     """Set analysed runs side by side with each other and with the measured values."""
     from mdstudy.study.pipeline import compare_runs
