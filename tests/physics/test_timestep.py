@@ -19,8 +19,7 @@ import openmm.app
 import pytest
 
 from mdstudy.base.units import GAS_CONSTANT
-from mdstudy.run.mechanics import degrees_of_freedom, equip
-from mdstudy.run.mechanics import CONSTRAINT_TOLERANCE
+from mdstudy.run.mechanics import CONSTRAINT_TOLERANCE, degrees_of_freedom, equip
 from mdstudy.system.parameterise import parameterise
 
 pytestmark = pytest.mark.slow
