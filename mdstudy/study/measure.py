@@ -24,6 +24,7 @@ from mdstudy.observables.nernst_einstein import NernstEinstein
 from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.observables.residence import ResidenceTimes
+from mdstudy.observables.segmental_motion import SegmentalMotion
 from mdstudy.observables.shell import SolvationShell
 from mdstudy.observables.spatial_density import SpatialDensity
 from mdstudy.observables.speciation import Speciation
@@ -43,6 +44,8 @@ ANION_DONOR, ANION_CENTRE, ANION_APEX = "FSI.O", "FSI.S", "FSI.N"
 AROUND = (*DONORS, "FSI.N", "FSI.F", "TTE.F", "Li", "Pyr13.N")
 #: What is looked for in space around an anion, and around an ion that an anion holds.
 SPACE = (("", (ION, "Pyr13.N", "TTE.O")), (ION, ("FSI.O", "TTE.O", "PMMA.O_carbonyl")))
+#: Sites of a repeat unit whose motion shows that of the polymer.
+SEGMENTS = (("PMMA.O_carbonyl", "PMMA.O_ester"),)
 #: What a gel is made of: the frame of reference that its electrodes see.
 MATRIX = ("PMMA",)
 #: Pairs of centres that show how the liquid is ordered beyond the ion.
@@ -73,6 +76,7 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
         chosen += [ResidenceTimes(shell), TransportMechanism(shell)]
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
+    chosen += [SegmentalMotion(*pair) for pair in SEGMENTS if sites.present(pair) == pair]
     if viscosity is not None and viscosity.value > 0:
         known = viscosity.converged
         how, error = ("of this run", viscosity.error) if known else ("of this run, not converged", math.nan)

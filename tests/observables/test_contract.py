@@ -24,6 +24,8 @@ ARGUMENTS: dict[str, Any] = {
     "others": ("FSI.O", "TTE.O", "Li"),
     "shell": FirstShell("Li", ("FSI.O", "TTE.O")),
     "temperature": 298.15,
+    "site": "FSI.F",
+    "partner": "FSI.S",
     "viscosity": 20.0,
 }
 RECIPES = recipes()
