@@ -2,13 +2,13 @@
 
 Few atoms at the centre (ions) are held against every atom around them. Where they are many and the box is wide, atoms
 are sorted into cells first (Allen and Tildesley, Computer Simulation of Liquids, 2nd ed., section 5.3.2, doi
-10.1093/oso/9780198803195.001.0001), and the work grows with the number of atoms, not with its square. Both ways find
-the same pairs.
+10.1093/oso/9780198803195.001.0001), and the work grows with the number of atoms, not with its square. A frame is
+arranged, then searched about each centre; what is counted or listed does not depend on which of the two ways it was.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,36 @@ LEAST_CENTRES = 16
 LARGEST_SHARE = 0.5
 #: Cells have half the range as their edge, not the whole, from this many atoms in a cube of the range on.
 CROWDED = 32.0
+
+
+class Room(NamedTuple):
+    """What a search of one frame writes to.
+
+    Attributes
+    ----------
+    shape : (3,) int array
+        Numbers of cells along each vector of the box.
+    places : (3, m) float32 array, nm
+        Atoms of `around` inside the box, cell after cell.
+    order : (m,) int array
+        Where each of `places` stands in `around`.
+    squares : (m,) float32 array, nm^2
+        Distances that were found, squared ...
+    which : (m,) int array
+        ... and to which of `around`.
+    """
+
+    shape: IndexArray
+    places: Floats
+    order: IndexArray
+    squares: Floats
+    which: IndexArray
+
+
+@compiled
+def _make_room(m: int) -> Room:
+    places, squares = np.empty((3, m), dtype=np.float32), np.empty(m, dtype=np.float32)
+    return Room(np.empty(3, dtype=np.intp), places, np.empty(m, dtype=np.intp), squares, np.empty(m, dtype=np.intp))
 
 
 @compiled
@@ -106,10 +136,9 @@ def _cells(box: Floats, n_around: int, n_centre: int, r_max: float, shape: Index
 
 
 @compiled
-def _sort(
-    xyz: Floats, around: IndexArray, box: Floats, shape: IndexArray, places: Floats, order: IndexArray
-) -> IndexArray:
-    """Sort atoms into cells: their places inside the box and where they stand in `around`; gives where cells start."""
+def _sort(xyz: Floats, around: IndexArray, box: Floats, room: Room) -> IndexArray:
+    """Sort atoms into cells; gives where the cells start."""
+    shape, places, order = room.shape, room.places, room.order
     cell = np.empty(len(around), dtype=np.intp)
     starts = np.zeros(shape[0] * shape[1] * shape[2] + 1, dtype=np.intp)
     inside = np.empty((len(around), 3), dtype=np.float32)
@@ -129,19 +158,9 @@ def _sort(
 
 
 @compiled
-def _distances_in_cells(
-    xyz: Floats,
-    i: int,
-    box: Floats,
-    shape: IndexArray,
-    reach: int,
-    starts: IndexArray,
-    places: Floats,
-    order: IndexArray,
-    out: Floats,
-    which: IndexArray,
-) -> int:
-    """Squared distances from atom i to all atoms in the cells about it, who they are, and how many."""
+def _distances_in_cells(xyz: Floats, i: int, box: Floats, reach: int, starts: IndexArray, room: Room) -> int:
+    """Do as :func:`_search` does, in the cells about the atom."""
+    shape, places, order, out, which = room.shape, room.places, room.order, room.squares, room.which
     place = np.empty(3, dtype=np.float32)
     a, b, c = _cell(xyz, i, box, shape, place)
     n = 0
@@ -168,6 +187,28 @@ def _distances_in_cells(
 
 
 @compiled
+def _arrange(
+    xyz: Floats, around: IndexArray, box: Floats, n_centre: int, r_max: float, room: Room
+) -> tuple[int, IndexArray]:
+    """Prepare the search of a frame; gives how many cells to look at to each side (0: all atoms), and their starts."""
+    reach = _cells(box, len(around), n_centre, r_max, room.shape)
+    if reach:
+        return reach, _sort(xyz, around, box, room)
+    for k in range(len(around)):
+        room.which[k] = k
+    return reach, room.order
+
+
+@compiled
+def _search(xyz: Floats, i: int, around: IndexArray, box: Floats, reach: int, starts: IndexArray, room: Room) -> int:
+    """Squared distances from atom i to all atoms that may be near it, and who they are; gives how many."""
+    if reach:
+        return _distances_in_cells(xyz, i, box, reach, starts, room)
+    _distances(xyz, i, around, box, room.squares)
+    return len(around)
+
+
+@compiled
 def _histogram(
     positions: Floats,
     boxes: Floats,
@@ -178,23 +219,17 @@ def _histogram(
     r_max: float,
     counts: NDArray[np.int64],
 ) -> None:
-    n_bins, m = counts.shape[1], len(around)
+    n_bins = counts.shape[1]
     limit, scale = np.float32(r_max * r_max), np.float32(n_bins / r_max)
-    squares, which = np.empty(m, dtype=np.float32), np.arange(m)
-    places, order, shape = np.empty((3, m), dtype=np.float32), np.empty(m, dtype=np.intp), np.empty(3, dtype=np.intp)
+    room = _make_room(len(around))
+    squares, which = room.squares, room.which
     for f in range(positions.shape[0]):
         xyz, box = positions[f], boxes[f]
-        reach = _cells(box, m, len(centre), r_max, shape)
-        starts = _sort(xyz, around, box, shape, places, order) if reach else order
+        reach, starts = _arrange(xyz, around, box, len(centre), r_max, room)
         for i in centre:
-            if reach:
-                n = _distances_in_cells(xyz, i, box, shape, reach, starts, places, order, squares, which)
-            else:
-                n = m
-                _distances(xyz, i, around, box, squares)
-            for k in range(n):
+            for k in range(_search(xyz, i, around, box, reach, starts, room)):
                 if squares[k] < limit:
-                    b = which[k] if reach else k
+                    b = which[k]
                     if molecule_of[i] != molecule_of[around[b]]:
                         counts[label[b], min(int(np.sqrt(squares[k]) * scale), n_bins - 1)] += 1
 
@@ -207,38 +242,33 @@ def _contacts(
     around: IndexArray,
     molecule_of: IndexArray,
     r_max: float,
-    room: int,
+    most: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], Floats, NDArray[np.int16]]:
-    """Contacts of all frames; the last count is negative if there was not room enough."""
-    m, limit = len(around), np.float32(r_max * r_max)
-    squares, which = np.empty(m, dtype=np.float32), np.arange(m)
-    places, order, shape = np.empty((3, m), dtype=np.float32), np.empty(m, dtype=np.intp), np.empty(3, dtype=np.intp)
+    """Contacts of all frames, as far as `most`; beyond it the last count is their number, negative."""
+    limit = np.float32(r_max * r_max)
+    room = _make_room(len(around))
+    squares, which = room.squares, room.which
     counts = np.zeros(positions.shape[0], dtype=np.int64)
-    first, second = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-    distance, image = np.empty(room, dtype=np.float32), np.empty((room, 3), dtype=np.int16)
+    first, second = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    distance, image = np.empty(most, dtype=np.float32), np.empty((most, 3), dtype=np.int16)
     n = 0
     for f in range(positions.shape[0]):
         before, xyz, box = n, positions[f], boxes[f]
-        reach = _cells(box, m, len(centre), r_max, shape)
-        starts = _sort(xyz, around, box, shape, places, order) if reach else order
+        reach, starts = _arrange(xyz, around, box, len(centre), r_max, room)
         for a in range(len(centre)):
-            i, found = centre[a], m
-            if reach:
-                found = _distances_in_cells(xyz, i, box, shape, reach, starts, places, order, squares, which)
-            else:
-                _distances(xyz, i, around, box, squares)
-            for k in range(found):
+            i = centre[a]
+            for k in range(_search(xyz, i, around, box, reach, starts, room)):
                 if squares[k] < limit:
-                    b = which[k] if reach else k
+                    b = which[k]
                     if molecule_of[i] != molecule_of[around[b]]:
-                        if n < room:
+                        if n < most:
                             first[n], second[n], distance[n] = a, b, np.sqrt(squares[k])
                             _image(xyz, i, around[b], box, image[n])
                         n += 1
         counts[f] = n - before
-    if n > room:
+    if n > most:
         counts[-1] = -n
-    kept = min(n, room)
+    kept = min(n, most)
     return counts, first[:kept], second[:kept], distance[:kept], image[:kept]
 
 
@@ -305,8 +335,7 @@ def contacts(
 
     def work(frames: slice) -> tuple[NDArray[Any], ...]:
         found = (positions[frames], boxes[frames], centre, around, molecule_of, r_max)
-        room = 16 * len(centre) * len(found[0])
-        listed = _contacts(*found, room)
+        listed = _contacts(*found, 16 * len(centre) * len(found[0]))
         if listed[0][-1] < 0:
             listed = _contacts(*found, -int(listed[0][-1]))
         return listed
