@@ -116,6 +116,10 @@ class BodyDensity:
         groups = [sites.atoms(name) for name in self.others]
         around = np.concatenate(groups)
         kind = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+        shape = (len(groups), self.n, self.n, self.n)
+        if len(xyz) == 0:  # none of the frames of this block is looked at
+            nothing = {"counts": np.zeros(shape), "density": np.zeros(len(groups)), "body": np.zeros((3, 3))}
+            return Sums(block.n_frames, nothing | {"number": np.array(0.0)})
         body = self.axes.atoms(sites)
         origin, frame, centre, molecule, places = self._bodies(xyz, matrices, body, sites)
         axes, local = self._turned(places)
@@ -143,7 +147,7 @@ class BodyDensity:
         return Sums(
             block.n_frames,
             {
-                "counts": counts.reshape(len(groups), self.n, self.n, self.n),
+                "counts": counts.reshape(shape),
                 "density": self._density(groups, block.volumes[chosen], frame, origin[centre], molecule, sites),
                 "body": local.sum(axis=0),
                 "number": np.array(float(len(frame))),

@@ -97,6 +97,8 @@ def test_frames_are_thinned_by_their_time_and_not_by_their_place_in_a_block(made
     whole = grid(made, SpatialDensity(("Li",)), "FSI-Li")
     some = grid(made, SpatialDensity(("Li",), every=5), "FSI-Li")
     assert np.nanmax(some.values) == pytest.approx(whole.values.max(), rel=0.05)
+    (first_alone,) = measure(made, [SpatialDensity(("Li",), every=10**9)])
+    assert "4 bodies in all frames" in first_alone.estimates[0].method
 
 
 def test_a_cube_file_reads_back_as_what_was_written() -> None:
