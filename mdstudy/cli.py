@@ -308,5 +308,5 @@ def main() -> None:
     try:
         app()
     except MdstudyError as error:
-        messages.print(f"mdstudy: {error}", style="red", highlight=False, markup=False)
+        messages.print(f"mdstudy: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)

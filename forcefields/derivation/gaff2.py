@@ -237,7 +237,7 @@ def document(gaff: Gaff, templates: dict[str, ElementTree.Element], fitted: Fitt
         f"  <{head}>\n" + "\n".join(f"    {row}" for row in found) + f"\n  </{head.split()[0]}>"
         for head, found in sections.items()
     )
-    return (HERE / "gaff2-head.xml").read_text(encoding="utf-8") + f"{body}\n</ForceField>\n"
+    return (HERE / "gaff2-head.txt").read_text(encoding="utf-8") + f"{body}\n</ForceField>\n"
 
 
 def residue_rows(name: str, template: ElementTree.Element, types: dict[str, tuple[str, str]]) -> list[str]:

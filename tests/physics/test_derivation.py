@@ -111,8 +111,8 @@ def test_points_lie_on_the_shells_of_one_atom_and_outside_all_of_a_molecule() ->
 
 
 def test_the_potential_of_an_ion_far_away_is_its_charge_over_the_distance() -> None:
-    field = hartree_fock(["Li"], np.zeros((1, 3)), 1, "6-31g*")
-    assert potential(field, np.array([[0, 0, 40.0], [30.0, 0, 0]])) == pytest.approx([1 / 40, 1 / 30], rel=1e-6)
+    field = hartree_fock(["F"], np.zeros((1, 3)), -1, "6-31g*")
+    assert potential(field, np.array([[0, 0, 40.0], [30.0, 0, 0]])) == pytest.approx([-1 / 40, -1 / 30], rel=1e-6)
 
 
 def test_the_dipole_of_an_ion_does_not_depend_on_where_it_is() -> None:
@@ -121,12 +121,20 @@ def test_the_dipole_of_an_ion_does_not_depend_on_where_it_is() -> None:
     assert dipole(here) == pytest.approx(dipole(there), abs=1e-4)
 
 
-def test_mp2_of_water_is_that_of_pyscf_without_density_fitting() -> None:
+def test_mp2_of_stretched_water_is_as_far_above_water_as_pyscf_has_it_without_density_fitting() -> None:
     from pyscf import gto, mp, scf
 
-    mol = gto.M(atom=list(zip("OHH", WATER * 10, strict=True)), basis="def2-tzvp", verbose=0)
-    exact = mp.MP2(scf.RHF(mol).run(), frozen=1).run().e_tot * 2625.4996394799
-    assert mp2_energy("OHH", WATER, 0) == pytest.approx(exact, abs=0.3)  # the error of the fit, 20 uhartree an atom
+    def exact(positions: np.ndarray) -> float:
+        mol = gto.M(atom=list(zip("OHH", positions * 10, strict=True)), basis="def2-tzvp", verbose=0)
+        return float(mp.MP2(scf.RHF(mol).run(), frozen=1).run().e_tot * 2625.4996394799)
+
+    def ours(positions: np.ndarray) -> float:
+        return mp2_energy("OHH", positions, 0)
+
+    stretched = 1.08 * WATER
+    wanted = exact(stretched) - exact(WATER)
+    assert wanted > 10
+    assert ours(stretched) - ours(WATER) == pytest.approx(wanted, abs=0.15)  # half the least error of the fits
 
 
 @pytest.mark.parametrize("path", [(0, 1), (0, 1, 2), (0, 1, 2, 3)])
