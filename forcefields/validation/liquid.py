@@ -33,8 +33,8 @@ HOT = 400.0
 SPECIES = ("Li", "FSI", "Pyr13", "TTE", "MMA")
 #: Residue names where they are not those of the species.
 NAMES = {"Pyr13": "P13"}
-#: Independent samples from which a mean density counts as known.
-ENOUGH = 20
+#: Independent samples from which a mean density counts as known: many, for no drift between halves is tested here.
+ENOUGH = 50
 
 #: What is kept of an estimate.
 ESTIMATE = ("quantity", "of", "value", "error", "unit", "method", "converged", "note")
