@@ -7,7 +7,7 @@ that donor. All observables of first shells share this definition, one table of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,14 @@ SENSITIVITY = 0.02
 
 #: What is read off the shells: quantity and of what, and its value frame by frame.
 Values = Mapping[tuple[str, str], NDArray[np.float64]]
+
+
+def _molecules_of(species: str, donors: Sequence[str], sites: Sites) -> NDArray[np.intp]:
+    """Molecules of a species; of one that is built into others (a crosslinker in its network) those that hold it."""
+    if species in sites.species:
+        return sites.species[species]
+    atoms = np.concatenate([sites.atoms(donor) for donor in donors if species_of(donor) == species])
+    return np.unique(sites.molecule_of[atoms])
 
 
 def species_of(site: str) -> str:
@@ -110,7 +118,7 @@ class Shells:
         rows, one, row, atoms = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         return Shells(
             species,
-            tuple(sites.species[name] for name in species),
+            tuple(_molecules_of(name, listed.donors, sites) for name in species),
             n_frames,
             n_ions,
             rows // (n_molecules * n_ions),

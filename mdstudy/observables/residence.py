@@ -103,7 +103,8 @@ class ResidenceTimes:
             if sites.formal_charge.get(species_of(self.shell.reference), 0) * sites.formal_charge.get(species, 0) < 0:
                 estimates.append(replace(stay, quantity="ion_pair_lifetime"))
             cutoff = max(cutoff for donor, cutoff in cutoffs.items() if species_of(donor) == species)
-            estimates += _lengths(stay, diffusion, cutoff, sizes[species])
+            if species in sizes:  # a crosslinker built into a network has no size of its own
+                estimates += _lengths(stay, diffusion, cutoff, sizes[species])
             if stable is None:
                 estimates.append(lifetime_estimate("residence_time_intermittent", of, None, interval, method))
                 continue
