@@ -63,15 +63,6 @@ def test_a_study_may_go_on_until_a_number_is_known(tmp_path: Path) -> None:
         load_study(written(tmp_path, 'at_most = "50 ns"\n' + GOOD))
 
 
-def test_a_study_may_go_on_until_a_number_is_known(tmp_path: Path) -> None:
-    study, _ = load_study(written(tmp_path, 'until = "conductivity 10 %"\nat_most = "50 ns"\n' + GOOD))
-    assert (study.until, study.at_most) == ("conductivity 10 %", 50_000.0)
-    with pytest.raises(SpecError, match=r'made.toml: until: until "conductivty 10 %": no quantity'):
-        load_study(written(tmp_path, 'until = "conductivty 10 %"\n' + GOOD))
-    with pytest.raises(SpecError, match=r"made.toml: at_most: is the limit of until, which is not there"):
-        load_study(written(tmp_path, 'at_most = "50 ns"\n' + GOOD))
-
-
 def test_another_seed_changes_every_run_and_another_run_changes_none(tmp_path: Path) -> None:
     seeds = [run.seed for run in plan_runs(*load_study(written(tmp_path, GOOD)))]
     other = [run.seed for run in plan_runs(*load_study(written(tmp_path, GOOD.replace("seed = 5", "seed = 6"))))]
