@@ -196,14 +196,23 @@ def why(
 
 
 @app.command()
-def network(directory: Directory) -> None:
-    """Describe the polymer of a box: conversion, gel, chains, crosslinks, loops, mesh, percolation."""
+def network(
+    directory: Directory,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="SVG file for a picture of the network")] = None,
+) -> None:
+    """Describe the polymer of a box: conversion, gel, chains, crosslinks, loops, mesh, percolation; and draw it."""
+    from mdstudy.base.drawing import to_svg
+    from mdstudy.base.provenance import write_text
     from mdstudy.polymer.network import Network, describe
+    from mdstudy.polymer.picture import picture, sketch
     from mdstudy.polymer.units import read_units
     from mdstudy.study.tables import estimate_table
 
-    found = describe(Network.of(read_units(directory)))
-    _print_table(*estimate_table(found.estimates), str(directory))
+    found = Network.of(read_units(directory))
+    _print_table(*estimate_table(describe(found).estimates), str(directory))
+    if output is not None:
+        write_text(output, to_svg(picture({str(directory): sketch(found)})))
+        console.print(f"wrote {output}", highlight=False)
 
 
 @app.command()

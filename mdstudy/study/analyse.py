@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from mdstudy.analysis import thermodynamics, viscosity
+from mdstudy.analysis import glass, thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
-from mdstudy.base.results import Estimate, Measurement, Origin, attributed, find
+from mdstudy.base.results import Estimate, Measurement, Origin, Quantity, attributed, find
 from mdstudy.base.store import load, save
+from mdstudy.polymer import network
+from mdstudy.polymer.picture import sketch
+from mdstudy.polymer.units import read_units
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
 from mdstudy.study import vaporisation
@@ -20,6 +23,8 @@ from mdstudy.study.measure import code_text, measure, standard_observables
 
 #: File that says what the results were made from; they count only with it.
 STAMP = "inputs.json"
+#: File with the network as it is drawn.
+SKETCH = "network.json"
 
 
 def _silent(*_: object) -> None:
@@ -62,6 +67,8 @@ def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimat
     save(run.measure, estimates, [c for m in measurements for c in m.curves])
     for grid in (g for m in measurements for g in m.grids):
         write_text(run.measure / grid.file_name, grid.to_cube())
+    if is_polymerised(run):
+        write_json(run.measure / SKETCH, sketch(network.Network.of(read_units(run.path))))
     write_json(stamp, {"made_from": inputs, **record()})
     return estimates
 
@@ -87,6 +94,8 @@ def measured(
             run.state_files(), "vaporisation", "enthalpy_of_vaporisation", says(vaporisation), trajectory.model
         )
         logged.append(attributed(Measurement("vaporisation", vapour), made))
+    if is_polymerised(run) and any(wanted(quantity.name) for quantity in network.QUANTITIES):
+        logged.append(described(run, trajectory.model))
     if plan.production.acceleration:  # driven: nothing else is that of equilibrium
         return logged
     flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")
@@ -111,7 +120,34 @@ def _logged(run: RunDir, plan: Plan, temperature: float, model: str) -> list[Mea
     files = files or [file for segment in run.segments() for file in segment.glob("profile.csv")]
     if found := viscosity.logged_viscosity(files, temperature, "production"):
         made.append(attributed(found, _origin(files, "viscosity", "logged_viscosity", says(viscosity), model)))
+    if cooled := glass.measured_on_cooling(run):
+        about = _origin(glass.files(run), "glass", "glass_transition", says(glass), model, glass.QUANTITIES)
+        made.append(attributed(cooled, about))
     return made
+
+
+def is_polymerised(run: RunDir) -> bool:
+    """Whether a network was made in the box of a run."""
+    return bool(json.loads(run.spec.read_text(encoding="utf-8"))["composition"].get("network"))
+
+
+def described(run: RunDir, model: str = "") -> Measurement:
+    """The network of a run in numbers, where it stands last."""
+    state = run.states()[-1].relative_to(run.path)
+    unknown = float("nan")
+    made = Origin(
+        "network",
+        "describe",
+        says(network),
+        network.QUANTITIES,
+        f"bonds of {run.topology.relative_to(run.path)}, positions of {state}",
+        1,
+        unknown,
+        unknown,
+        model,
+        code_text(),
+    )
+    return attributed(network.describe(network.Network.of(read_units(run.path))), made)
 
 
 def _averages(
@@ -122,7 +158,14 @@ def _averages(
     return attributed(Measurement("thermodynamics", tuple(found)), made)
 
 
-def _origin(files: list[Path], name: str, recipe: str, about: str, model: str) -> Origin:
+def _origin(
+    files: list[Path],
+    name: str,
+    recipe: str,
+    about: str,
+    model: str,
+    quantities: tuple[Quantity, ...] = thermodynamics.QUANTITIES,
+) -> Origin:
     """Origin of what was read off logs."""
     times = thermodynamics.read_log(files)["time_ps"]
     interval = float(times[1] - times[0]) if len(times) > 1 else float("nan")
@@ -130,7 +173,7 @@ def _origin(files: list[Path], name: str, recipe: str, about: str, model: str) -
         name,
         recipe,
         about,
-        thermodynamics.QUANTITIES,
+        quantities,
         f"{files[0].name} of {files[0].parent.name} to {files[-1].parent.name}",
         len(times),
         interval,

@@ -46,6 +46,8 @@ class RunResult:
     curves : tuple of Curve
     provenance : dict of str to str
         Seed, hash, commit, versions, platform.
+    network : dict of str, optional
+        Its network as it is drawn (:func:`mdstudy.polymer.picture.sketch`).
     """
 
     name: str
@@ -60,6 +62,7 @@ class RunResult:
     estimates: tuple[Estimate, ...]
     curves: tuple[Curve, ...]
     provenance: dict[str, str]
+    network: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; numbers that are not known become None."""

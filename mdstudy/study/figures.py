@@ -12,6 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from mdstudy.base.drawing import COLOURS, STYLE
 from mdstudy.base.results import Curve, Estimate, find
+from mdstudy.polymer.picture import picture
 from mdstudy.study.compare import Comparison
 
 #: Pairs shown around the ion; the rest is in the tables.
@@ -129,6 +130,12 @@ def conductivities(comparison: Comparison) -> Figure | None:
     return figure
 
 
+def networks(comparison: Comparison) -> Figure | None:
+    """Networks of the first run of each case, a panel a case; None without any."""
+    sketches = {case.label: case.first.network for case in comparison.cases if case.first.network}
+    return picture(sketches) if sketches else None
+
+
 #: Every figure of a report with its caption.
 FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
     (
@@ -141,6 +148,11 @@ FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
         "Mean-squared displacement of the centres of mass; bands: one standard error for independent molecules.",
     ),
     (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
+    (
+        networks,
+        "Networks, seen along the third vector of the box: chains and crosslinkers, dark where a strain of the box "
+        "stretches them; junctions of stretched strands (dots) and groups that have not reacted (crosses).",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mdstudy.analysis import glass
 from mdstudy.analysis.thermodynamics import QUANTITIES
 from mdstudy.base.errors import RunError, SpecError
 from mdstudy.base.pace import Progress
@@ -14,12 +15,13 @@ from mdstudy.base.provenance import write_text
 from mdstudy.base.store import load
 from mdstudy.base.units import parse
 from mdstudy.observables import vocabulary
+from mdstudy.polymer import network
 from mdstudy.polymer.build import build
 from mdstudy.run.plan import Plan
 from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.simulate import run as simulate
-from mdstudy.study.analyse import STAMP, analyse
+from mdstudy.study.analyse import SKETCH, STAMP, analyse
 from mdstudy.study.compare import Comparison, RunResult, compare
 from mdstudy.study.goal import parse_goal
 from mdstudy.study.measured import load_measured
@@ -56,7 +58,7 @@ def load_result(directory: str | Path) -> RunResult:
     frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
     time = frames * plan.production.frame_time
     estimates, curves = load(run.measure)
-    record = run.path / RECORD
+    record, drawn = run.path / RECORD, run.measure / SKETCH
     stop = f"; stopped by {json.loads(record.read_text(encoding='utf-8'))['goal']}" if record.is_file() else ""
     return RunResult(
         name=run.path.name,
@@ -80,6 +82,7 @@ def load_result(directory: str | Path) -> RunResult:
             "platform": ran["why"],
             "built": manifest["made"],
         },
+        network=json.loads(drawn.read_text(encoding="utf-8")) if drawn.is_file() else None,
     )
 
 
@@ -91,7 +94,7 @@ def _spec(run: RunDir) -> dict[str, Any]:
 
 def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:
     """Set analysed runs beside each other and the measured values; see :func:`mdstudy.study.compare.compare`."""
-    known = [*vocabulary().values(), *QUANTITIES]
+    known = [*vocabulary().values(), *QUANTITIES, *glass.QUANTITIES, *network.QUANTITIES]
     return compare([load_result(directory) for directory in directories], load_measured(known), ratios)
 
 

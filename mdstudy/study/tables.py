@@ -29,6 +29,10 @@ SUMMARY = (
     "haven_ratio",
     "transference_number_apparent",
     "transference_number_blocked",
+    "conversion",
+    "gel_fraction",
+    "mesh_size",
+    "glass_transition_temperature",
 )
 #: Of these only what surrounds the ion.
 SUMMARY_OF = {

@@ -68,7 +68,7 @@ class PolymerShare(Spec):
     """Polymer in the box, by its share of the whole."""
 
     species: str
-    mass_fraction: float | None = Field(None, ge=0, lt=1)
+    mass_fraction: float | None = Field(None, ge=0, le=1, description="1 for the neat polymer")
     volume_fraction: float | None = Field(None, ge=0, lt=1)
     length: int = Field(10, ge=2, description="repeat units a chain")
     tacticity: Literal["isotactic", "syndiotactic", "atactic"] = "syndiotactic"
@@ -85,7 +85,7 @@ class Variant(Spec):
     """One composition hypothesis."""
 
     assumption: str = Field(min_length=1)
-    amounts: dict[str, Amount] = Field(min_length=1)
+    amounts: dict[str, Amount] = Field({}, description="nothing beside a neat polymer")
     molarity: MolarityTarget | None = None
     polymer: PolymerShare | None = None
     network: Network | None = None
@@ -95,6 +95,19 @@ class Variant(Spec):
         if self.polymer is not None and self.network is not None:
             raise ValueError("give either polymer or network")
         return self
+
+    @model_validator(mode="after")
+    def _something_or_neat(self) -> Variant:
+        if self.is_neat and (self.amounts or self.molarity):
+            raise ValueError("polymer.mass_fraction of 1 leaves no room for amounts and molarity")
+        if not (self.is_neat or self.amounts):
+            raise ValueError("amounts: say what is weighed in, or polymer.mass_fraction = 1 for the neat polymer")
+        return self
+
+    @property
+    def is_neat(self) -> bool:
+        """Whether all of it is polymer."""
+        return self.polymer is not None and self.polymer.mass_fraction == 1
 
     def load(self, name: str) -> Species:
         """A species of the recipe, a crosslinker with its number of units."""
@@ -355,7 +368,7 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
             raise SpecError(f"{where}.amounts.{name}: it is in [network] already, by its share")
         moles[name] = _in_moles(name, amount, f"{where}.amounts.{name}")
         charge += moles[name] * (species.charge if isinstance(species, Molecule) else 0)
-    if not any(moles.values()):
+    if not any(moles.values()) and not recipe.is_neat:
         raise SpecError(f"{where}.amounts: nothing is weighed in: every amount is zero")
     if abs(charge) > 1e-9 * sum(moles.values()):
         raise SpecError(f"{where}.amounts: the box is not neutral ({charge:+g} e a mole of recipe)")
@@ -388,6 +401,8 @@ def _scaffold(recipe: Variant, where: str, moles: dict[str, float]) -> dict[str,
     species = _species(share.species, f"{where}.polymer.species")
     if not isinstance(species, Polymer):
         raise SpecError(f"{where}.polymer.species: {share.species} is not a polymer")
+    if recipe.is_neat:
+        return {share.species: 1.0}
     if share.mass_fraction is not None:
         rest = sum(n * substance_mass(load_species(s)) for s, n in moles.items())
         return {share.species: share.mass_fraction / (1 - share.mass_fraction) * rest / substance_mass(species)}

@@ -124,3 +124,10 @@ def test_the_command_says_what_a_directory_lacks(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["network", str(tmp_path)])
     assert result.exit_code != 0
     assert "not a built run" in str(result.exception)
+
+
+def test_a_polymer_without_crosslinks_and_a_box_of_monomer_can_be_described() -> None:
+    monomer = units(NONE, NONE, np.zeros((2, 3)), np.zeros(2, dtype=bool))
+    got = numbers(monomer)
+    assert (got["conversion", "C=C"], got["unreacted_share", "monomer"]) == (0.0, 1.0)
+    assert np.isnan(got["gel_fraction", "largest molecule"])

@@ -229,3 +229,44 @@ def test_a_shipped_system_resolves_in_every_variant_and_states_its_assumption(na
         assert 0.9 < box.density < 1.8
         for salt, target in box.molarity_target.items():
             assert box.molarity[salt] == pytest.approx(target, rel=0.02)
+
+
+NEAT = """
+title = "neat"
+default_variant = "X"
+
+[variants.X]
+assumption = "none"
+
+[variants.X.polymer]
+species = "PMMA"
+mass_fraction = 1.0
+length = 20
+"""
+
+
+def test_a_neat_polymer_is_chains_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "neat.toml"
+    file.write_text(NEAT, encoding="utf-8")
+    box = resolve(file, atoms=5000)
+    assert box.molecules == {"PMMA": 17}  # of 302 atoms
+    assert box.atoms == 17 * 302
+    assert box.mass_fractions == {"PMMA": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("mass_fraction = 1.0", "mass_fraction = 0.9", "say what is weighed in, or polymer.mass_fraction = 1"),
+        (
+            "[variants.X.polymer]",
+            '[variants.X.amounts]\nTTE = "1 mol"\n[variants.X.polymer]',
+            "leaves no room for amounts",
+        ),
+    ],
+)
+def test_a_polymer_is_neat_or_in_something(tmp_path: Path, old: str, new: str, says: str) -> None:
+    file = tmp_path / "neat.toml"
+    file.write_text(NEAT.replace(old, new), encoding="utf-8")
+    with pytest.raises(SpecError, match=says):
+        load_system(file)
