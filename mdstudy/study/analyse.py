@@ -128,7 +128,8 @@ def _logged(run: RunDir, plan: Plan, temperature: float, model: str) -> list[Mea
 
 def is_polymerised(run: RunDir) -> bool:
     """Whether a network was made in the box of a run."""
-    return bool(json.loads(run.spec.read_text(encoding="utf-8"))["composition"].get("network"))
+    spec = json.loads(run.spec.read_text(encoding="utf-8"))
+    return bool(spec.get("composition", {}).get("network"))
 
 
 def described(run: RunDir, model: str = "") -> Measurement:
