@@ -191,7 +191,7 @@ def cooling(plan: Plan) -> list[Stage]:
 
 def measured_on_cooling(run: RunDir) -> Measurement | None:
     """Glass transition of a run that was cooled in steps; None where it was not, or at too few temperatures."""
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    plan = run.read_plan()
     held = cooling(plan)
     if len(held) < MIN_PLATEAUS:
         return None
@@ -210,5 +210,5 @@ def measured_on_cooling(run: RunDir) -> Measurement | None:
 
 def files(run: RunDir) -> list[Path]:
     """Logs that a glass transition is read off."""
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    plan = run.read_plan()
     return [run.stage(stage.name) / "state.csv" for stage in cooling(plan)]

@@ -29,9 +29,7 @@ Values = Mapping[tuple[str, str], NDArray[np.float64]]
 
 
 def _molecules_of(species: str, donors: Sequence[str], sites: Sites) -> NDArray[np.intp]:
-    """Molecules of a species; of one that is built into others (a crosslinker in its network) those that hold it."""
-    if species in sites.species:
-        return sites.species[species]
+    """Molecules that hold the donors of a species: its own, or those that it is built into (a crosslinker)."""
     atoms = np.concatenate([sites.atoms(donor) for donor in donors if species_of(donor) == species])
     return np.unique(sites.molecule_of[atoms])
 

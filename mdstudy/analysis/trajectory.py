@@ -6,7 +6,6 @@ thing whichever program made the trajectory.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def open_run(directory: str | Path) -> Trajectory:
     steps = np.concatenate([frame_times(file)[0] for file in files])
     if len(steps) == 0 or (len(steps) > 1 and np.ptp(np.diff(steps)) != 0) or steps[0] <= 0:
         raise TrajectoryError(f"{run.path}: frames are missing, repeated or not evenly spaced")
-    spec = json.loads(run.spec.read_text(encoding="utf-8"))
+    spec = run.read_spec()
     scale = float(spec["charge_scale"])
     model = f"{spec['force_field']}, SHA-256 {spec['force_field_sha256'][:12]}, charges of ions x {scale:g}"
     sites = find_sites(_topology(run), charge_scale=scale)

@@ -46,6 +46,11 @@ class TrajectoryError(MdstudyError):
     """A trajectory cannot be analysed as it stands."""
 
 
+def first_line(error: Exception) -> str:
+    """First line of what an error of another library says."""
+    return str(error).strip().splitlines()[0]
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ' Did you mean "X"?' or the list of what is known.
 

@@ -9,6 +9,10 @@ from collections.abc import Callable
 Progress = Callable[[float, str], None]
 
 
+def silent(*_: object) -> None:
+    """Tell nobody: the default where progress or lines may be told."""
+
+
 class Pace:
     """Turns steps done into a fraction of the plan, ns/day and time left.
 

@@ -21,7 +21,7 @@ from mdstudy.base.errors import ExportError, RunError
 from mdstudy.base.pace import Progress, ns_per_day
 from mdstudy.bench import mdrun
 from mdstudy.run.mechanics import load, place
-from mdstudy.run.plan import Plan, Stage, seed_for
+from mdstudy.run.plan import Stage, seed_for
 from mdstudy.run.platforms import Choice, choose
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.stage import Setup, perform
@@ -126,7 +126,7 @@ def bench(
     run_dir = RunDir(Path(directory))
     if not (run_dir.plan.is_file() and run_dir.system_xml.is_file() and run_dir.start_xml.is_file()):
         raise RunError(f"{run_dir.path}: not a built run directory; make one with `mdstudy build`")
-    plan = Plan.from_json(run_dir.plan.read_text(encoding="utf-8"))
+    plan = run_dir.read_plan()
     choice = choose(platform, device, precision)
     system = load(run_dir.system_xml)
     topology = _topology(run_dir)

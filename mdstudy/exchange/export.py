@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import openmm
 from openmm import app, unit
 
 from mdstudy.base.errors import ExportError, RunError, did_you_mean
 from mdstudy.base.provenance import write_text
 from mdstudy.exchange import amber, gromacs, lammps
 from mdstudy.exchange.interactions import Floats, Interactions, read_interactions
-from mdstudy.run.plan import Plan
+from mdstudy.run.mechanics import load
 from mdstudy.run.rundir import RunDir
 from mdstudy.system.forcefield import load_force_field
 
@@ -73,14 +71,14 @@ def export(
     ]
     if missing:
         raise RunError(f"{run.path}: not a built run (no {', '.join(missing)}); make one with `mdstudy build`")
-    spec = json.loads(run.spec.read_text(encoding="utf-8"))
+    spec = run.read_spec()
     field = load_force_field(spec["force_field"] if force_field is None else force_field)
     if field.sha256 != spec["force_field_sha256"]:
         raise ExportError(
             f"{field.path}: not the file that {run.path} was built with (SHA-256 {spec['force_field_sha256'][:12]}..., "
             f"here {field.sha256[:12]}...); give that one as force_field"
         )
-    system = openmm.XmlSerializer.deserialize(run.system_xml.read_text(encoding="utf-8"))
+    system = load(run.system_xml)
     try:
         interactions = read_interactions(system, app.PDBxFile(str(run.topology)).topology, field)
     except ExportError as error:
@@ -88,7 +86,7 @@ def export(
     source = run.start_xml if state == "start" else _end(run)
     positions, edges = _structure(source)
     title = f"{spec['title']}, seed {spec['seed']}, {source.relative_to(run.path)}"
-    production = Plan.from_json(run.plan.read_text(encoding="utf-8")).production
+    production = run.read_plan().production
     texts = _texts(
         to, spec["system"], title, interactions, positions, edges, production.timestep, production.temperature
     )
@@ -138,7 +136,7 @@ def _end(run: RunDir) -> Path:
 
 def _structure(path: Path) -> tuple[Floats, Floats]:
     """Positions and edges of the box, nm."""
-    state = openmm.XmlSerializer.deserialize(path.read_text(encoding="utf-8"))
+    state = load(path)
     box = state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer)
     edges = np.diag(box).astype(float)
     if not np.array_equal(box, np.diag(edges)):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mdstudy.polymer.assembly import Assembly, reorder
+from mdstudy.polymer.images import nearest, wrapped
 from mdstudy.system.forcefield import Residue
 from mdstudy.system.species import Crosslinker, Molecule, Species
 
@@ -68,11 +69,6 @@ def chemistry(species: Sequence[Species]) -> Chemistry:
     return Chemistry(grown, added)
 
 
-def nearest(vectors: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nearest images of vectors in a rectangular box, nm."""
-    return np.asarray(vectors - edges * np.round(vectors / edges))
-
-
 def candidates(
     assembly: Assembly,
     rules: Chemistry,
@@ -106,8 +102,8 @@ def candidates(
     ends, vinyls = rules.ends(assembly), rules.vinyls(assembly)
     if len(ends) == 0 or len(vinyls) == 0:
         return []
-    wrapped = [np.mod(positions[assembly.find(atom, those)], edges) for atom, those in ((END, ends), (NEW, vinyls))]
-    trees = [cKDTree(np.where(xyz < edges, xyz, 0.0), boxsize=edges) for xyz in wrapped]
+    places = [positions[assembly.find(atom, those)] for atom, those in ((END, ends), (NEW, vinyls))]
+    trees = [cKDTree(wrapped(xyz, edges), boxsize=edges) for xyz in places]
     found = trees[0].sparse_distance_matrix(trees[1], min(radius, edges.min() / 2), output_type="ndarray")
     taken: set[int] = set()
     pairs = []

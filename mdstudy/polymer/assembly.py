@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from openmm import Vec3, app, unit
 
+from mdstudy.base.graphs import connect
 from mdstudy.system.chemistry import Template
 from mdstudy.system.forcefield import Residue
 
@@ -53,18 +54,8 @@ class Assembly:
 
     def molecules(self) -> NDArray[np.int64]:
         """Number of the molecule of each residue: what bonds hold together, counted by the first residue."""
-        owner = list(range(len(self.residues)))
-
-        def root(residue: int) -> int:
-            while owner[residue] != residue:
-                owner[residue] = owner[owner[residue]]
-                residue = owner[residue]
-            return residue
-
-        for a, b in self.residue_of[self.bonds]:
-            first, last = sorted((root(int(a)), root(int(b))))
-            owner[last] = first
-        return np.unique([root(residue) for residue in range(len(owner))], return_inverse=True)[1].astype(np.int64)
+        i, j = self.residue_of[self.bonds].T
+        return connect(i, j, np.zeros((len(i), 3), dtype=np.int64), len(self.residues)).label.astype(np.int64)
 
     def rings(self) -> list[list[int]]:
         """Atoms of the smallest ring through each bond inside a residue, in order around it, each ring once."""

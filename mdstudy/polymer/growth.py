@@ -24,8 +24,9 @@ import openmm
 
 from mdstudy.base.errors import BuildError
 from mdstudy.base.pace import Progress
-from mdstudy.polymer.addition import CAP, END, NEW, Chemistry, add, candidates, hands, nearest
+from mdstudy.polymer.addition import CAP, END, NEW, Chemistry, add, candidates, hands
 from mdstudy.polymer.assembly import Assembly, topology
+from mdstudy.polymer.images import nearest
 from mdstudy.polymer.ledger import Ledger, Record
 from mdstudy.polymer.relaxation import CUTOFF, SWITCH, Frame, Relaxation, pull
 from mdstudy.polymer.spearing import spearings

@@ -14,7 +14,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import unit
 
-from mdstudy.base.errors import SimulationError
+from mdstudy.base.errors import SimulationError, first_line
 from mdstudy.run.diagnosis import name_worst, require_finite
 from mdstudy.run.platforms import Choice
 
@@ -112,7 +112,7 @@ class Relaxation:
             self._context.getIntegrator().step(round(time / TIMESTEP))
             require_finite(self._context.getState(getPositions=True, getEnergy=True, getVelocities=True))
         except (openmm.OpenMMException, FloatingPointError) as error:
-            what = str(error).strip().splitlines()[0]
+            what = first_line(error)
             raise SimulationError(
                 f"polymerisation failed ({what}); {name_worst(self._context, start, lambda atom: f'atom {atom}')}"
             ) from error

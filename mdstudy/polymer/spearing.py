@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from mdstudy.base.errors import BuildError
+from mdstudy.polymer.images import nearest, wrapped
 
 #: What counts as on the edge of a triangle, as a share of it; a hit of an edge is one of both its triangles.
 _EDGE = 1e-9
@@ -53,7 +54,7 @@ def spearings(
     if len(pairs) == 0 or len(rings) == 0:
         return []
     start = xyz[pairs[:, 0]]
-    vector = _nearest(xyz[pairs[:, 1]] - start, edges)
+    vector = nearest(xyz[pairs[:, 1]] - start, edges)
     fans = [_fan(xyz, edges, ring, number) for number, ring in enumerate(rings)]
     triangles = np.concatenate(fans)
     ring_of = np.repeat(np.arange(len(rings)), [len(fan) for fan in fans])
@@ -62,21 +63,17 @@ def spearings(
     bond, triangle = bond[strange], triangle[strange]
     corners = triangles[triangle]
     middle = start[bond] + vector[bond] / 2
-    shift = _nearest(middle - corners.mean(axis=1), edges) - (middle - corners.mean(axis=1))
+    shift = nearest(middle - corners.mean(axis=1), edges) - (middle - corners.mean(axis=1))
     side = _crossing(start[bond] + shift, vector[bond], corners)
     found, where = np.unique(np.stack([bond, ring_of[triangle]], axis=1), axis=0, return_inverse=True)
     net = np.bincount(where.ravel(), weights=side, minlength=len(found))
     return [(int(b), int(r)) for b, r in found[net != 0]]
 
 
-def _nearest(vectors: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vectors - edges * np.round(vectors / edges)
-
-
 def _fan(xyz: NDArray[np.float64], edges: NDArray[np.float64], ring: Sequence[int], number: int) -> NDArray[np.float64]:
     """Triangles between the centre of a ring and its bonds, (n, 3, 3), in one image."""
     atoms = xyz[np.asarray(ring, dtype=np.intp)]
-    steps = _nearest(np.roll(atoms, -1, axis=0) - atoms, edges)
+    steps = nearest(np.roll(atoms, -1, axis=0) - atoms, edges)
     if np.abs(steps.sum(axis=0)).max() > edges.min() / 2:
         raise BuildError(f"ring {number} of {len(ring)} atoms leads around the box: nothing can be said to pierce it")
     corners = atoms[0] + np.cumsum(steps, axis=0) - steps
@@ -98,14 +95,9 @@ def _candidates(
             f"a ring or a bond reaches {reach.max():.3f} nm, half the shortest edge of the box or more "
             f"({edges.min() / 2:.3f} nm): take a larger box"
         )
-    near = cKDTree(_wrapped(middle, edges), boxsize=edges).query_ball_point(_wrapped(centre, edges), reach)
+    near = cKDTree(wrapped(middle, edges), boxsize=edges).query_ball_point(wrapped(centre, edges), reach)
     counts = [len(found) for found in near]
     return np.concatenate([*near, []]).astype(np.intp), np.repeat(np.arange(len(triangles)), counts)
-
-
-def _wrapped(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    wrapped = points % edges
-    return np.where(wrapped < edges, wrapped, 0.0)  # a tiny negative number wraps to the edge itself
 
 
 def _in_ring(

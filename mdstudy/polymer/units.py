@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openmm
 from MDAnalysis.lib.mdamath import triclinic_vectors
 from numpy.typing import NDArray
 from openmm import app, unit
 
 from mdstudy.base.errors import RunError
 from mdstudy.base.graphs import Parts, connect
+from mdstudy.run.mechanics import load
 from mdstudy.run.rundir import RunDir
 
 Floats = NDArray[np.float64]
@@ -120,7 +120,7 @@ def read_units(directory: str | Path) -> Units:
     for path in (run.topology, run.start_xml):
         if not path.is_file():
             raise RunError(f"{run.path}: not a built run (no {path.name}); make one with `mdstudy build`")
-    state = openmm.XmlSerializer.deserialize(run.states()[-1].read_text(encoding="utf-8"))
+    state = load(run.states()[-1])
     found = from_topology(
         app.PDBxFile(str(run.topology)).topology,
         state.getPositions(asNumpy=True).value_in_unit(unit.nanometer),

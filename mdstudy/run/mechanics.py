@@ -13,7 +13,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import unit
 
-from mdstudy.base.errors import RunError, SimulationError
+from mdstudy.base.errors import RunError, SimulationError, first_line
 from mdstudy.run.diagnosis import Describe, name_worst, require_finite
 from mdstudy.run.plan import Stage
 
@@ -149,7 +149,7 @@ def load(path: Path) -> Any:
     try:
         return openmm.XmlSerializer.deserialize(path.read_text(encoding="utf-8"))
     except (openmm.OpenMMException, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
+        raise RunError(f"{path}: cannot be read ({first_line(error)})") from error
 
 
 def relax(context: openmm.Context, iterations: int, describe: Describe) -> openmm.State:
@@ -175,6 +175,6 @@ def relax(context: openmm.Context, iterations: int, describe: Describe) -> openm
         end = context.getState(getPositions=True, getVelocities=True, getEnergy=True)
         require_finite(end)
     except (openmm.OpenMMException, FloatingPointError) as error:
-        what = str(error).strip().splitlines()[0]
+        what = first_line(error)
         raise SimulationError(f"minimisation failed ({what}); {name_worst(context, start, describe)}") from error
     return end

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import openmm
 
-from mdstudy.base.errors import RunError, did_you_mean
+from mdstudy.base.errors import RunError, did_you_mean, first_line
 
 #: In the order in which "auto" tries them.
 ORDER = ("CUDA", "HIP", "OpenCL", "CPU", "Reference")
@@ -98,7 +98,7 @@ def _try(name: str, properties: dict[str, str]) -> tuple[str | None, str]:
         shown = [k for k in ("OpenCLPlatformName", "DeviceName", "Threads", "Precision") if k in known]
         details = [(k, platform.getPropertyValue(context, k)) for k in shown]
     except openmm.OpenMMException as error:
-        text = str(error).strip().splitlines()[0].removesuffix(".")
+        text = first_line(error).removesuffix(".")
         return ("not installed" if text.startswith("There is no registered Platform") else text), name
     words = [f"{v} threads" if k == "Threads" else f"{v} precision" if k == "Precision" else v for k, v in details]
     return None, " ".join([name, f"({', '.join(words)})" if words else ""]).strip()

@@ -23,7 +23,6 @@ from typing import Any
 from mdstudy.base.errors import RunError
 from mdstudy.base.pace import Progress, ns_per_day, read_progress_line
 from mdstudy.run.mechanics import load
-from mdstudy.run.plan import Plan
 from mdstudy.run.platforms import choose
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.stepping import production_context, start_state
@@ -219,7 +218,7 @@ def _measure(
     try:
         run_dir = RunDir(Path(directory))
         choice = choose(platform, device, precision)
-        plan = Plan.from_json(run_dir.plan.read_text(encoding="utf-8"))
+        plan = run_dir.read_plan()
         system = load(run_dir.system_xml)
         segment = plan.production.segment(1)
         context = production_context(system, segment, start_state(run_dir, system, segment, choice), choice)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mdstudy.base.errors import RunError, TrajectoryError
 from mdstudy.base.provenance import sha256
 from mdstudy.run.lock import hold, holder
+from mdstudy.run.plan import Plan
 
 PART = ".part"
 ERROR = "error.txt"
@@ -78,6 +79,14 @@ class RunDir:
     def measure(self) -> Path:
         """Results of the analysis."""
         return self.path / "measure"
+
+    def read_spec(self) -> dict[str, Any]:
+        """What ``spec.json`` says."""
+        return dict(json.loads(self.spec.read_text(encoding="utf-8")))
+
+    def read_plan(self) -> Plan:
+        """The plan of ``plan.json``."""
+        return Plan.from_json(self.plan.read_text(encoding="utf-8"))
 
     def stages(self) -> list[Path]:
         """Directories of the stages that the plan names, in order, done or not."""

@@ -86,7 +86,7 @@ def run(
         raise RunError(f"{run_dir.path}: not ready to run: no {missing[0].relative_to(run_dir.path)}")
     try:
         with run_dir.lock():
-            plan = Plan.from_json(run_dir.plan.read_text(encoding="utf-8"))
+            plan = run_dir.read_plan()
             todo = left(tasks(run_dir, plan), plan.seed, sha256(run_dir.system_xml))
             if not todo:
                 return f"already done: {plan.production.time / 1e3:g} ns in {plan.production.frames} frames"

@@ -21,7 +21,7 @@ from typing import Any
 
 import openmm
 
-from mdstudy.base.errors import RunError, SimulationError
+from mdstudy.base.errors import RunError, SimulationError, first_line
 from mdstudy.base.stationarity import judge
 from mdstudy.run.cosine import Profile, driven
 from mdstudy.run.diagnosis import Describe, name_worst, require_finite
@@ -223,11 +223,9 @@ def _integrate(
             state = outputs.write(context, step)
         except (openmm.OpenMMException, FloatingPointError) as error:
             if "box size has decreased" in str(error):
-                raise RunError(
-                    f"within step {step}: {_first_line(error)} Take more atoms, or less pressure."
-                ) from error
+                raise RunError(f"within step {step}: {first_line(error)} Take more atoms, or less pressure.") from error
             names = name_worst(context, good, setup.describe, checkpoint, every * parts)
-            raise SimulationError(f"blew up within step {step} ({_first_line(error)}); {names}") from error
+            raise SimulationError(f"blew up within step {step} ({first_line(error)}); {names}") from error
         if step % every == 0:
             good, checkpoint = state, context.createCheckpoint()
         if stage.check_interval and step % stage.check_interval == 0:
@@ -251,7 +249,3 @@ def _ramp(context: openmm.Context, stage: Stage, done: int) -> None:
         pressure = stage.pressure[0] + share * (stage.pressure[1] - stage.pressure[0])
         context.setParameter(openmm.MonteCarloBarostat.Pressure(), pressure)
         context.setParameter(openmm.MonteCarloBarostat.Temperature(), temperature)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

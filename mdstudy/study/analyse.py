@@ -9,7 +9,7 @@ from pathlib import Path
 from mdstudy.analysis import glass, thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
-from mdstudy.base.pace import Progress
+from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
 from mdstudy.base.results import Estimate, Measurement, Origin, Quantity, attributed, find
 from mdstudy.base.store import load, save
@@ -27,11 +27,7 @@ STAMP = "inputs.json"
 SKETCH = "network.json"
 
 
-def _silent(*_: object) -> None:
-    pass
-
-
-def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimate]:
+def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate]:
     """Measure the standard observables of a run and write ``measure/``.
 
     Nothing is done if the results there were made from the same frames by the same code.
@@ -74,7 +70,7 @@ def analyse(directory: str | Path, progress: Progress = _silent) -> list[Estimat
 
 
 def measured(
-    run: RunDir, wanted: Callable[[str], bool] = lambda _: True, progress: Progress = _silent
+    run: RunDir, wanted: Callable[[str], bool] = lambda _: True, progress: Progress = silent
 ) -> list[Measurement]:
     """Logs and one pass over the trajectory of a run, nothing written.
 
@@ -86,8 +82,8 @@ def measured(
     progress : callable, optional
     """
     trajectory = open_run(run.path)
-    temperature = float(json.loads(run.spec.read_text(encoding="utf-8"))["temperature_K"])
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    temperature = float(run.read_spec()["temperature_K"])
+    plan = run.read_plan()
     logged = _logged(run, plan, temperature, trajectory.model)
     if wanted("enthalpy_of_vaporisation") and (vapour := vaporisation.enthalpy_of_vaporisation(run)):
         made = _origin(
@@ -128,7 +124,7 @@ def _logged(run: RunDir, plan: Plan, temperature: float, model: str) -> list[Mea
 
 def is_polymerised(run: RunDir) -> bool:
     """Whether a network was made in the box of a run."""
-    spec = json.loads(run.spec.read_text(encoding="utf-8"))
+    spec = run.read_spec()
     return bool(spec.get("composition", {}).get("network"))
 
 

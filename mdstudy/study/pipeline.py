@@ -10,14 +10,13 @@ from typing import Any
 from mdstudy.analysis import glass
 from mdstudy.analysis.thermodynamics import QUANTITIES
 from mdstudy.base.errors import RunError, SpecError
-from mdstudy.base.pace import Progress
+from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import write_text
 from mdstudy.base.store import load
 from mdstudy.base.units import parse
 from mdstudy.observables import vocabulary
 from mdstudy.polymer import network
 from mdstudy.polymer.build import build
-from mdstudy.run.plan import Plan
 from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.simulate import run as simulate
@@ -36,10 +35,6 @@ BUILD = 0.05
 Say = Callable[[str], None]
 
 
-def _silent(*_: object) -> None:
-    pass
-
-
 def load_result(directory: str | Path) -> RunResult:
     """What an analysed run gave, with what it was.
 
@@ -52,7 +47,7 @@ def load_result(directory: str | Path) -> RunResult:
     spec = _spec(run)
     if not (run.measure / STAMP).is_file():
         raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
-    plan = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    plan = run.read_plan()
     manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
     ran = json.loads(run.log.read_text(encoding="utf-8"))[-1]
     frames = len(run.segments()) * plan.production.steps // plan.production.frame_interval
@@ -89,7 +84,7 @@ def load_result(directory: str | Path) -> RunResult:
 def _spec(run: RunDir) -> dict[str, Any]:
     if not run.spec.is_file():
         raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
-    return dict(json.loads(run.spec.read_text(encoding="utf-8")))
+    return run.read_spec()
 
 
 def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:
@@ -145,8 +140,8 @@ def run_study(
     platform: str = "auto",
     device: str | int | None = None,
     workers: int = 1,
-    progress: Progress = _silent,
-    say: Say = _silent,
+    progress: Progress = silent,
+    say: Say = silent,
 ) -> list[Path]:
     """Do a whole study: build all runs, simulate them, analyse them, report; what is done already is not done again.
 
@@ -225,8 +220,8 @@ def pursue(
     *,
     platform: str = "auto",
     device: str | int | None = None,
-    progress: Progress = _silent,
-    say: Say = _silent,
+    progress: Progress = silent,
+    say: Say = silent,
 ) -> str:
     """Continue one run until a number is known well enough.
 

@@ -22,7 +22,6 @@ from mdstudy.base.convergence import duration
 from mdstudy.base.errors import RunError
 from mdstudy.base.provenance import write_json, write_text
 from mdstudy.base.results import Estimate
-from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
 from mdstudy.study.analyse import measured
 from mdstudy.study.goal import Goal
@@ -71,7 +70,7 @@ class Pursuit:
         for run in runs:
             if not run.plan.is_file():
                 raise RunError(f"{run.path}: not ready to run: no {run.plan.name}")
-        plans = [_plan(run) for run in runs]
+        plans = [run.read_plan() for run in runs]
         lengths = {plan.production.time / plan.production.segments for plan in plans}
         if len(lengths) > 1:
             raise RunError(f"replicas have segments of different lengths: {', '.join(map(duration, sorted(lengths)))}")
@@ -101,7 +100,7 @@ class Pursuit:
     @property
     def segment(self) -> float:
         """Length of a segment, ps."""
-        production = _plan(self.runs[0]).production
+        production = self.runs[0].read_plan().production
         return production.time / production.segments
 
     def look(self) -> list[Estimate]:
@@ -158,10 +157,6 @@ def _verdict(pursuit: Pursuit, segments: int, found: Sequence[Estimate], reached
     return f"{pursuit.goal}: {state} after {each}{replicas}{limit}. {told}"
 
 
-def _plan(run: RunDir) -> Plan:
-    return Plan.from_json(run.plan.read_text(encoding="utf-8"))
-
-
 def _record(run: RunDir) -> dict[str, Any]:
     file = run.path / RECORD
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
@@ -174,7 +169,7 @@ def _go_to(run: RunDir, pursuit: Pursuit, segments: int) -> None:
     record = {"goal": str(pursuit.goal), "limit": pursuit.limit, "segments": segments, "looks": looks}
     if {k: v for k, v in before.items() if k != "verdict"} != record:
         write_json(run.path / RECORD, record)
-    plan = _plan(run)
+    plan = run.read_plan()
     longer = replace(plan, production=replace(plan.production, segments=max(segments, len(run.segments()))))
     if longer != plan:
         with run.lock():

@@ -10,7 +10,6 @@ cancel too, from molecules as they stand in the liquid: their conformers may exc
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from mdstudy.analysis.thermodynamics import average, read_log
 from mdstudy.base.results import Estimate
 from mdstudy.base.units import GAS_CONSTANT
-from mdstudy.run.plan import Plan, seed_for
+from mdstudy.run.mechanics import load
+from mdstudy.run.plan import seed_for
 from mdstudy.run.rundir import RunDir
 from mdstudy.system.composition import Composition
 from mdstudy.system.species import Molecule, load_species
@@ -43,14 +43,14 @@ def enthalpy_of_vaporisation(run: RunDir, length: float = LENGTH) -> tuple[Estim
     length : float
         Sampling of each molecule, ps.
     """
-    spec = json.loads(run.spec.read_text(encoding="utf-8"))
-    plan, composition = Plan.from_json(run.plan.read_text(encoding="utf-8")), Composition.from_dict(spec["composition"])
+    spec = run.read_spec()
+    plan, composition = run.read_plan(), Composition.from_dict(spec["composition"])
     if plan.production.ensemble != "npt" or not is_molecular_liquid(composition):
         return ()
     ((_, count),) = composition.molecules.items()
     temperature = float(spec["temperature_K"])
-    system = openmm.XmlSerializer.deserialize(run.system_xml.read_text(encoding="utf-8"))
-    end = openmm.XmlSerializer.deserialize((run.segments()[-1] / "end.xml").read_text(encoding="utf-8"))
+    system = load(run.system_xml)
+    end = load(run.segments()[-1] / "end.xml")
     molecules = np.array(end.getPositions(asNumpy=True)._value).reshape(count, -1, 3)
     starts = molecules[np.linspace(0, count - 1, min(MOLECULES, count)).astype(int)]
     gas = sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from openmm import app, unit
 
 from mdstudy.base.errors import BuildError, RunError
 from mdstudy.base.library import find
-from mdstudy.base.pace import Progress
+from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import content_hash, record, write_json, write_text
 from mdstudy.run.lock import hold
 from mdstudy.run.plan import Plan, seed_for
@@ -29,10 +28,6 @@ from mdstudy.system.parameterise import load_force_field, parameterise
 from mdstudy.system.protocol import load_protocol
 from mdstudy.system.species import FOLDER as SPECIES
 from mdstudy.system.species import Crosslinker, Molecule, Polymer, load_species
-
-
-def _silent(fraction: float, text: str) -> None:
-    del fraction, text
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def build(
     charge_scale: float | None = None,
     profile: str | Path = "standard",
     temperature: float | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     how: Callable[[Job], Box] = fill,
 ) -> str:
     """Build a system into a run directory; nothing half-written is left behind.
@@ -204,7 +199,7 @@ def build(
     lock = run.path.with_name(f".{run.path.name}.lock")
     with hold(lock, f"{run.path}: already being built by", temporary=True):
         if run.spec.is_file():
-            _same(json.loads(run.spec.read_text(encoding="utf-8")), identity, run.path)
+            _same(run.read_spec(), identity, run.path)
             planned = set_profile(run.path, profile)
             return f"already built: {composition.atoms} atoms" + (f"; {planned}" if planned else "")
         if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
@@ -252,8 +247,8 @@ def set_profile(directory: str | Path, profile: str | Path) -> str:
     run = RunDir(Path(directory))
     if not run.spec.is_file():
         raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
-    plan = _plan(profile, json.loads(run.spec.read_text(encoding="utf-8")))
-    old = Plan.from_json(run.plan.read_text(encoding="utf-8"))
+    plan = _plan(profile, run.read_spec())
+    old = run.read_plan()
     if plan == old:
         return ""
     if plan == replace(old, production=replace(old.production, segments=plan.production.segments)):

@@ -28,6 +28,7 @@ from mdstudy.system.species import (
     Salt,
     Species,
     load_species,
+    named_species,
     substance_mass,
     substance_volume,
 )
@@ -313,13 +314,6 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
     )
 
 
-def _species(name: str, where: str) -> Species:
-    try:
-        return load_species(name)
-    except SpecError as error:
-        raise SpecError(f"{where}: {error}") from error
-
-
 def _is_polymer(name: str) -> bool:
     return isinstance(load_species(name), Polymer)
 
@@ -360,7 +354,7 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
     moles: dict[str, float] = {}
     charge = 0.0
     for name, amount in recipe.amounts.items():
-        species = _species(name, f"{where}.amounts.{name}")
+        species = named_species(name, f"{where}.amounts.{name}")
         if isinstance(species, Polymer | Crosslinker):
             table = "polymer" if isinstance(species, Polymer) else "network"
             raise SpecError(f"{where}.amounts.{name}: a {species.kind} goes into [{table}]")
@@ -381,10 +375,10 @@ def _moles(recipe: Variant, where: str) -> dict[str, float]:
 
     if recipe.molarity is not None:
         target = recipe.molarity
-        _species(target.of, f"{where}.molarity.of")
+        named_species(target.of, f"{where}.molarity.of")
         if target.of != target.by_adding and target.of not in moles:
             raise SpecError(f"{where}.molarity.of: {target.of} is not among the amounts ({', '.join(moles)})")
-        if isinstance(_species(target.by_adding, f"{where}.molarity.by_adding"), Polymer):
+        if isinstance(named_species(target.by_adding, f"{where}.molarity.by_adding"), Polymer):
             raise SpecError(f"{where}.molarity.by_adding: a polymer goes into [polymer]")
         x = _solve(target, moles, scaffold_volume, where)
         moles[target.by_adding] = moles.get(target.by_adding, 0.0) + x
@@ -398,7 +392,7 @@ def _scaffold(recipe: Variant, where: str, moles: dict[str, float]) -> dict[str,
     if share is None:
         rest = sum(n * substance_mass(load_species(s)) for s, n in moles.items())
         return recipe.network.moles(rest) if recipe.network else {}
-    species = _species(share.species, f"{where}.polymer.species")
+    species = named_species(share.species, f"{where}.polymer.species")
     if not isinstance(species, Polymer):
         raise SpecError(f"{where}.polymer.species: {share.species} is not a polymer")
     if recipe.is_neat:

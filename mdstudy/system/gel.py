@@ -6,7 +6,15 @@ from pydantic import Field, model_validator
 
 from mdstudy.base.errors import SpecError
 from mdstudy.base.spec import Length, Spec, Temperature
-from mdstudy.system.species import Crosslinker, Molecule, Species, all_species, load_species, substance_mass
+from mdstudy.system.species import (
+    Crosslinker,
+    Molecule,
+    Species,
+    all_species,
+    load_species,
+    named_species,
+    substance_mass,
+)
 
 
 class Network(Spec):
@@ -51,7 +59,7 @@ class Network(Spec):
             A monomer or crosslinker without a C=C that reacts, or an initiated monomer that is no chain of one unit;
             names the field.
         """
-        monomer, initiated, crosslinker = (_named(name, f"{where}.{field}") for field, name in self._fields())
+        monomer, initiated, crosslinker = (named_species(name, f"{where}.{field}") for field, name in self._fields())
         if not isinstance(monomer, Molecule) or monomer.states.keys() != {"initiated", "head", "unit", "tail"}:
             able = [name for name, s in all_species().items() if isinstance(s, Molecule) and s.states]
             raise SpecError(f"{where}.monomer: {self.monomer} has no C=C that reacts; these do: {', '.join(able)}")
@@ -101,10 +109,3 @@ class Network(Spec):
 
     def _mass(self, rest: float) -> float:
         return self.mass_fraction / (1 - self.mass_fraction) * rest
-
-
-def _named(name: str, where: str) -> Species:
-    try:
-        return load_species(name)
-    except SpecError as error:
-        raise SpecError(f"{where}: {error}") from error

@@ -200,6 +200,14 @@ def _load(path: Path) -> Species:
     return species
 
 
+def named_species(name: str, where: str) -> Species:
+    """:func:`load_species`, whose error names the field `where` that asked for it."""
+    try:
+        return load_species(name)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from error
+
+
 def all_species() -> dict[str, Species]:
     """All shipped species by name."""
     return {name: load_species(name) for name in names(FOLDER, ".toml")}

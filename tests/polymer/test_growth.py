@@ -23,9 +23,9 @@ from mdstudy.analysis.trajectory import find_sites, from_universe
 from mdstudy.base.errors import BuildError, SpecError
 from mdstudy.base.library import data_dir
 from mdstudy.exchange.export import export
-from mdstudy.polymer.addition import nearest
 from mdstudy.polymer.build import HISTORY, build
 from mdstudy.polymer.growth import LONGEST
+from mdstudy.polymer.images import nearest
 from mdstudy.polymer.spearing import spearings
 from mdstudy.run.rundir import RunDir
 from mdstudy.system.build import build as build_without_polymerising
