@@ -266,10 +266,19 @@ def bench(
     platform: PlatformName = "auto",
     device: Device = None,
     repeats: Annotated[int, typer.Option(min=1, help="turns; medians are compared")] = 3,
+    replicas: Annotated[
+        int | None, typer.Option(min=2, help="measure 1, 2, 4 ... up to so many copies at once instead")
+    ] = None,
 ) -> None:
     """Compare the speed of a run with a bare OpenMM loop, a script as users write it, and GROMACS where installed."""
     from mdstudy.bench.speed import bench as bench_run
+    from mdstudy.bench.together import doubling, table, throughput
 
+    if replicas is not None:
+        with _bar(f"bench {directory}") as progress:
+            together = throughput(directory, doubling(replicas), platform, device, progress=progress)
+        _print_table(*table(together), f"copies of {directory} at once")
+        return
     with _bar(f"bench {directory}") as progress:
         found = bench_run(directory, platform, device, repeats=repeats, progress=progress)
     _print_table(*found.table(), f"{found.atoms} atoms, {found.where}")

@@ -20,12 +20,12 @@ from openmm import app
 from mdstudy.base.errors import ExportError, RunError
 from mdstudy.base.pace import Progress, ns_per_day
 from mdstudy.bench import mdrun
+from mdstudy.bench.stepping import equipped, production_context, start_state
 from mdstudy.run.mechanics import load, place
 from mdstudy.run.plan import Stage, seed_for
 from mdstudy.run.platforms import Choice, choose
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.stage import Setup, perform
-from mdstudy.run.stepping import equipped, production_context, start_state
 
 ENGINE, BARE, NAIVE, GROMACS = "mdstudy", "bare OpenMM", "naive script", "GROMACS"
 #: What the naive script does: 2 fs, a DCD frame and a log row every 100 steps, a PDB frame every 1000.
@@ -137,25 +137,30 @@ def bench(
     pilot = _bare(system, segment, state, choice, _WARM_UP)
     blocks = max(2, math.ceil(seconds / (pilot * block)))
     steps = block * blocks
+    starts: list[float] = []
+
+    def engine() -> float:
+        per_step, start = _engine(system, segment, state, choice, steps)
+        starts.append(start)
+        return ns_per_day(segment.timestep, per_step + start / segment.steps)
+
     ways: dict[str, Callable[[], float]] = {
-        BARE: lambda: _bare(system, segment, state, choice, steps),
-        NAIVE: lambda: _naive(system, segment, state, choice, topology, steps),
+        ENGINE: engine,
+        BARE: lambda: ns_per_day(segment.timestep, _bare(system, segment, state, choice, steps)),
+        NAIVE: lambda: ns_per_day(NAIVE_STEP, _naive(system, segment, state, choice, topology, steps)),
     }
-    found: dict[str, list[float]] = {ENGINE: [], BARE: [], NAIVE: []}
-    starts = []
+    found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="mdstudy-bench-") as folder:
         tpr, reason = _for_gromacs(run_dir, segment, choice, steps, Path(folder))
+        if tpr is not None:
+            ways[GROMACS] = lambda: mdrun.speed(tpr)
         for turn in range(repeats):
             if progress is not None:
                 progress(turn / repeats, f"turn {turn + 1} of {repeats}, {steps} steps each")
-            per_step, start = _engine(system, segment, state, choice, steps)
-            starts.append(start)
-            found[ENGINE].append(ns_per_day(segment.timestep, per_step + start / segment.steps))
-            for name, measure in ways.items():
-                found[name].append(ns_per_day(segment.timestep if name == BARE else NAIVE_STEP, measure()))
-            if tpr is not None:
-                found.setdefault(GROMACS, []).append(mdrun.speed(tpr))
-    speeds = tuple(Speed(name, tuple(values)) for name, values in found.items())
+            first = turn % len(ways)  # another one first in each turn, so that none has always the cooler processor
+            for name in [*list(ways)[first:], *list(ways)[:first]]:
+                found.setdefault(name, []).append(ways[name]())
+    speeds = tuple(Speed(name, tuple(found[name])) for name in ways)
     return Benchmark(system.getNumParticles(), choice.why, speeds, median(starts), reason)
 
 
@@ -165,6 +170,8 @@ def _for_gromacs(run_dir: RunDir, segment: Stage, choice: Choice, steps: int, fo
         return None, "gmx is not installed"
     if choice.name != "CPU":
         return None, f"it is measured against the CPU platform, not {choice.name}"
+    if not run_dir.states():
+        return None, "it needs a finished stage to start from; `mdstudy run` makes one"
     try:
         return mdrun.prepare(run_dir, segment, steps, folder), ""
     except (ExportError, RunError) as error:

@@ -7,28 +7,18 @@ turns, which gains less. On processors each process gets its share of the thread
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 from mdstudy.base.errors import RunError
-from mdstudy.base.pace import Progress, ns_per_day, read_progress_line
-from mdstudy.run.mechanics import load
-from mdstudy.run.platforms import choose
-from mdstudy.run.rundir import RunDir
-from mdstudy.run.stepping import production_context, start_state
+from mdstudy.base.pace import Progress, read_progress_line
 
 THREADS = "OPENMM_CPU_THREADS"
-_CHUNK = 50  # steps between looks at the clock
 
 
 def run_many(
@@ -152,86 +142,3 @@ class _Run:
         self._process.terminate()
         self._process.wait()
         self.ended()
-
-
-def throughput(
-    directory: str | Path,
-    counts: Sequence[int] = (1, 2, 4),
-    platform: str = "auto",
-    device: str | int | None = None,
-    precision: str = "mixed",
-    seconds: float = 10.0,
-) -> dict[int, list[float]]:
-    """Speed of each of several copies of a run that go at the same time, ns/day, by their number.
-
-    Parameters
-    ----------
-    directory : str or Path
-        Built run directory; it is left as it is.
-    counts : sequence of int
-        Numbers of copies.
-    platform, device, precision
-        See :func:`mdstudy.run.platforms.choose`.
-    seconds : float
-        Time that all go together.
-
-    Raises
-    ------
-    RunError
-        A copy could not run; says why.
-    """
-    context = multiprocessing.get_context("spawn")
-    found: dict[int, list[float]] = {}
-    for count in counts:
-        barrier, results = context.Barrier(count), context.Queue()
-        arguments = (str(directory), platform, device, precision, seconds, barrier, results)
-        together = [context.Process(target=_measure, args=arguments, daemon=True) for _ in range(count)]
-        for process in together:
-            process.start()
-        speeds: list[Any] = []
-        while len(speeds) < count:
-            try:
-                speeds.append(results.get(timeout=1.0))
-            except queue.Empty:
-                if any(process.exitcode not in (None, 0) for process in together):
-                    speeds.append("a process died")
-            if speeds and isinstance(speeds[-1], str):
-                for process in together:
-                    process.terminate()
-                raise RunError(f"{directory}: {count} at once: {speeds[-1]}")
-        for process in together:
-            process.join()
-        found[count] = speeds
-    return found
-
-
-def _measure(
-    directory: str,
-    platform: str,
-    device: str | int | None,
-    precision: str,
-    seconds: float,
-    barrier: Barrier,
-    results: Any,
-) -> None:
-    """Step a copy for some seconds together with the others; put its ns/day, or what went wrong."""
-    try:
-        run_dir = RunDir(Path(directory))
-        choice = choose(platform, device, precision)
-        plan = run_dir.read_plan()
-        system = load(run_dir.system_xml)
-        segment = plan.production.segment(1)
-        context = production_context(system, segment, start_state(run_dir, system, segment, choice), choice)
-        step = context.getIntegrator().step
-        step(_CHUNK)
-        context.getState(getPositions=True)
-        barrier.wait(timeout=600)
-        began, steps = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds:
-            step(_CHUNK)
-            context.getState(getPositions=True)
-            steps += _CHUNK
-        results.put(ns_per_day(segment.timestep, (time.perf_counter() - began) / max(steps, 1)))
-    except Exception as error:  # whatever it is, the parent must hear of it
-        barrier.abort()
-        results.put(f"{type(error).__name__}: {error}")

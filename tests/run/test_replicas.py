@@ -12,7 +12,7 @@ import pytest
 
 from mdstudy.base.errors import RunError
 from mdstudy.run.plan import Plan, Production, Stage
-from mdstudy.run.replicas import run_many, throughput
+from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
 
 EDGE = 2.4
@@ -87,18 +87,3 @@ def test_one_that_is_killed_is_named_and_takes_no_other_with_it(tmp_path: Path) 
 def test_no_workers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="0 workers"):
         run_many([tmp_path], 0)
-
-
-def test_the_speed_of_copies_that_go_together_is_one_number_each(tmp_path: Path) -> None:
-    run_dir = built(tmp_path / "run", 1)
-    found = throughput(run_dir.path, (1, 2), "CPU", seconds=0.1)
-    assert {count: len(speeds) for count, speeds in found.items()} == {1: 1, 2: 2}
-    assert all(speed > 0 for speeds in found.values() for speed in speeds)
-    assert run_dir.status() == "ready"
-
-
-def test_copies_that_cannot_run_say_why(tmp_path: Path) -> None:
-    run_dir = built(tmp_path / "run", 1)
-    run_dir.system_xml.write_text("<System")
-    with pytest.raises(RunError, match=r"2 at once: RunError: .*system\.xml: cannot be read"):
-        throughput(run_dir.path, (2,), "CPU", seconds=0.1)
