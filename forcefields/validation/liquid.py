@@ -1,16 +1,18 @@
-"""Density and self-diffusion of a liquid from GROMACS, on a box that mdstudy built and exported.
+"""Liquids of runs.toml in GROMACS, on boxes that mdstudy built and exported.
 
 An independent program integrates the same force field (single-point energies of the two agree to 1e-6), several times
 as fast as OpenMM on a CPU. A stage is skipped when its result is there, and goes on from its checkpoint after a kill:
 
-    python forcefields/validation/liquid.py tte --atoms 2000 --seed 1 --production 400 -o runs/gromacs
-    python forcefields/validation/liquid.py --table runs/gromacs  # all results so far as CSV
+    python forcefields/validation/liquid.py -o runs/gromacs              # all runs, in order
+    python forcefields/validation/liquid.py -o runs/gromacs --only tte  # those of one system
+    python forcefields/validation/table.py runs/gromacs                  # liquids.csv and liquids.md, of what is there
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import subprocess
 from dataclasses import dataclass
@@ -18,14 +20,21 @@ from pathlib import Path
 
 import MDAnalysis
 import numpy as np
+from pydantic import Field
 
 from mdstudy.analysis.trajectory import from_universe
 from mdstudy.base.provenance import record, write_text
+from mdstudy.base.spec import Spec, Temperature, Time, read_spec
 from mdstudy.base.statistics import mean_and_error
+from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.exchange.export import export
 from mdstudy.observables.diffusion import SelfDiffusion
+from mdstudy.observables.rdf import RadialDistribution
+from mdstudy.run.mechanics import load
 from mdstudy.study.measure import measure
+from mdstudy.study.vaporisation import alone, is_molecular_liquid, sample
 from mdstudy.system.build import build
+from mdstudy.system.composition import Composition
 
 #: Where the liquid is melted before it is cooled to the target, K.
 HOT = 400.0
@@ -33,11 +42,39 @@ HOT = 400.0
 SPECIES = ("Li", "FSI", "Pyr13", "TTE", "MMA")
 #: Residue names where they are not those of the species.
 NAMES = {"Pyr13": "P13"}
-#: Independent samples from which a mean density counts as known: many, for no drift between halves is tested here.
-ENOUGH = 50
+#: Time step of dynamics, ps, and molecules that are taken out of a liquid to be vaporised.
+STEP, VAPOUR = 0.003, 16
+#: Independent samples from which a mean counts as known, if its halves do not differ.
+ENOUGH = 20
 
 #: What is kept of an estimate.
+KEPT = ("self_diffusion", "diffusion_exponent", "first_peak_distance")
 ESTIMATE = ("quantity", "of", "value", "error", "unit", "method", "converged", "note")
+
+
+class Liquid(Spec):
+    """One run of runs.toml."""
+
+    system: str
+    atoms: int = Field(2000, gt=0)
+    seed: int = 1
+    force_field: str = "clp-opls"
+    charge_scale: float | None = Field(None, gt=0)
+    temperature: Temperature = Field("298.15 K", gt=0)  # type: ignore[assignment]
+    production: Time = Field(gt=0)
+
+    @property
+    def name(self) -> str:
+        """Its folder."""
+        field = "" if self.force_field == "clp-opls" else f"-{self.force_field}"
+        scale = "" if self.charge_scale is None else f"-q{self.charge_scale:g}"
+        return f"{self.system}{field}{scale}-{self.temperature:g}K-s{self.seed}"
+
+
+class Runs(Spec):
+    """A list of runs."""
+
+    run: tuple[Liquid, ...]
 
 
 @dataclass(frozen=True)
@@ -74,10 +111,10 @@ def stages(temperature: float, production: float) -> list[Stage]:
         Stage("1-minimise", 1.0, 0.002, "integrator = steep\nemtol = 100\n"),
         Stage("2-heat", 10.0, 0.001, thermostat(melt) + new),
         Stage("3-compress", 20.0, 0.002, thermostat(melt) + barostat(1000.0)),
-        Stage("4-anneal", 50.0, 0.003, thermostat(melt) + barostat(1.0)),
-        Stage("5-cool", 40.0, 0.003, thermostat(melt) + barostat(1.0) + cooled),
-        Stage("6-settle", 50.0, 0.003, thermostat(temperature) + barostat(1.0)),
-        Stage("7-produce", production, 0.003, thermostat(temperature) + barostat(1.0) + "nstxout-compressed = 200\n"),
+        Stage("4-anneal", 50.0, STEP, thermostat(melt) + barostat(1.0)),
+        Stage("5-cool", 40.0, STEP, thermostat(melt) + barostat(1.0) + cooled),
+        Stage("6-settle", 50.0, STEP, thermostat(temperature) + barostat(1.0)),
+        Stage("7-produce", production, STEP, thermostat(temperature) + barostat(1.0) + "nstxout-compressed = 200\n"),
     ]
 
 
@@ -124,23 +161,62 @@ def simulate(folder: Path, plan: list[Stage], threads: int) -> None:
         before = after
 
 
-def average(folder: Path, name: str, term: str) -> tuple[float, float, float]:
-    """Mean of an energy term over a stage, its standard error, and the number of independent samples."""
+def series(folder: Path, name: str, term: str) -> np.ndarray:
+    """An energy term over a stage."""
     gmx(folder, "energy", "-f", f"{name}.edr", "-o", f"{name}.{term}.xvg", text=f"{term}\n\n")
     lines = (folder / f"{name}.{term}.xvg").read_text().splitlines()
-    return mean_and_error(np.array([float(line.split()[1]) for line in lines if line[0] not in "#@"]))
+    return np.array([float(line.split()[1]) for line in lines if line[0] not in "#@"])
 
 
-def diffusion(folder: Path, name: str) -> list[dict[str, object]]:
-    """Self-diffusion of every species, by mdstudy's estimator on GROMACS' trajectory."""
+def average(folder: Path, name: str, term: str) -> tuple[float, float, float]:
+    """Mean of an energy term over a stage, its standard error, and the number of independent samples."""
+    return mean_and_error(series(folder, name, term))
+
+
+def halves(folder: Path, name: str, term: str) -> float:
+    """Second half of a stage less the first, in standard errors of the difference."""
+    parts = np.array_split(series(folder, name, term), 2)
+    (first, before, _), (second, after, _) = (mean_and_error(part) for part in parts)
+    return (second - first) / math.hypot(before, after)
+
+
+def motion_and_distances(folder: Path, name: str) -> list[dict[str, object]]:
+    """Self-diffusion of every species, and the oxygens around lithium, by mdstudy's estimators on GROMACS' frames."""
     universe = MDAnalysis.Universe(str(folder / f"{name}.tpr"), str(folder / f"{name}.xtc"))
     groups = {species: f"resname {species.upper()} {species} {NAMES.get(species, species)}" for species in SPECIES}
-    present = {species: words for species, words in groups.items() if len(universe.select_atoms(words))}
-    measured = measure(from_universe(universe, present), [SelfDiffusion()])[0]
-    return [{key: getattr(estimate, key) for key in ESTIMATE} for estimate in measured.estimates]
+    oxygens = {f"{species}.O": f"({groups[species]}) and name O*" for species in ("FSI", "TTE")}
+    present = {site: words for site, words in (groups | oxygens).items() if len(universe.select_atoms(words))}
+    asked: list[object] = [SelfDiffusion()]
+    if "Li" in present:
+        asked.append(RadialDistribution("Li", tuple(site for site in oxygens if site in present)))
+    measured = measure(from_universe(universe, present), asked)  # type: ignore[arg-type]
+    return [
+        {key: getattr(estimate, key) for key in ESTIMATE}
+        for one in measured
+        for estimate in one.estimates
+        if estimate.quantity in KEPT
+    ]
 
 
-def evaluate(folder: Path, temperature: float, production: float, name: str) -> dict[str, object]:
+def vaporisation(folder: Path, name: str, liquid: Liquid, composition: Composition) -> list[dict[str, object]]:
+    """Enthalpy of vaporisation, kJ/mol, of a liquid of one kind of molecule: see mdstudy.study.vaporisation."""
+    if not is_molecular_liquid(composition):
+        return []
+    ((_, count),) = composition.molecules.items()
+    potential, error, samples = average(folder, name, "Potential")
+    positions = MDAnalysis.Universe(str(folder / f"{name}.gro")).atoms.positions.astype(float) / 10
+    molecules = positions.reshape(count, -1, 3)
+    starts = molecules[np.linspace(0, count - 1, VAPOUR).astype(int)]
+    system = load(folder / "box" / "system.xml")
+    gas = sample(alone(system, molecules.shape[1]), starts, liquid.temperature, STEP, seed=liquid.seed)
+    value = float(gas.mean()) - potential / count + GAS_CONSTANT * liquid.temperature
+    spread = math.hypot(error / count, float(gas.std(ddof=1)) / math.sqrt(len(gas)))
+    method = f"potential energy of {VAPOUR} molecules alone, less that in the liquid, plus RT"
+    made = ("enthalpy_of_vaporisation", "box", value, spread, "kJ/mol", method, samples >= ENOUGH, "")
+    return [dict(zip(ESTIMATE, made, strict=True))]
+
+
+def evaluate(folder: Path, liquid: Liquid, name: str) -> dict[str, object]:
     """What a finished run says, with what made it.
 
     Raises
@@ -149,75 +225,61 @@ def evaluate(folder: Path, temperature: float, production: float, name: str) -> 
         The mean temperature is not the one asked for: the integration is at fault.
     """
     kelvin, kelvin_error, _ = average(folder, name, "Temperature")
-    if abs(kelvin - temperature) > max(3 * kelvin_error, 0.01 * temperature):
+    if abs(kelvin - liquid.temperature) > max(3 * kelvin_error, 0.01 * liquid.temperature):
         raise SystemExit(
-            f"{folder}: mean temperature {kelvin:.1f} K, not {temperature:g} K: the integration is at fault"
+            f"{folder}: mean temperature {kelvin:.1f} K, not {liquid.temperature:g} K: the integration is at fault"
         )
+    spec = json.loads((folder / "spec.json").read_text())
     density, error, samples = average(folder, name, "Density")
+    apart = halves(folder, name, "Density")
+    known = samples >= ENOUGH and abs(apart) < 3
+    said = (
+        "density",
+        "box",
+        density / 1e3,
+        error / 1e3,
+        "g/cm^3",
+        "NPT mean",
+        known,
+        f"halves {apart:+.1f} standard errors apart",
+    )
     return {
-        "spec": json.loads((folder / "spec.json").read_text()),
-        "temperature_K": temperature,
-        "production_ps": production,
+        "run": json.loads(liquid.model_dump_json()),
+        "spec": spec,
         "mean_temperature_K": kelvin,
-        "density_kg_m3": density,
-        "density_error": error,
+        "estimates": [
+            dict(zip(ESTIMATE, said, strict=True)),
+            *vaporisation(folder, name, liquid, Composition.from_dict(spec["composition"])),
+            *motion_and_distances(folder, name),
+        ],
         "independent_samples": samples,
-        "self_diffusion": diffusion(folder, name),
-        "gromacs": re.findall(r"GROMACS:.*version ([\w.-]+)", (folder / f"{name}.log").read_text())[:1],
+        "gromacs": re.findall(r"GROMACS:.*version ([\w.-]+)", (folder / f"{name}.log").read_text())[0],
         "provenance": record([folder / "spec.json"]),
     }
-
-
-def table(folder: Path) -> str:
-    """All results below a folder, a line each, as CSV."""
-    lines = [
-        "run,system,charge_scale,temperature_K,force_field_sha256,commit,gromacs,production_ps,quantity,of,value,error,unit,converged"
-    ]
-    for path in sorted(folder.rglob("result.json")):
-        found = json.loads(path.read_text())
-        spec, made = found["spec"], found["provenance"]
-        what = [path.parent.name, spec["system"], spec["charge_scale"], spec["temperature_K"]]
-        how = [spec["force_field_sha256"][:12], made["commit"], *found["gromacs"], found["production_ps"]]
-        head = ",".join(str(word) for word in [*what, *how])
-        known = found["independent_samples"] >= ENOUGH
-        lines.append(f"{head},density,box,{found['density_kg_m3']:.1f},{found['density_error']:.1f},kg/m^3,{known}")
-        for row in found["self_diffusion"]:
-            value, error = f"{row['value']:.3g}", f"{row['error']:.2g}"
-            lines.append(f"{head},{row['quantity']},{row['of']},{value},{error},{row['unit']},{row['converged']}")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Words typed to files."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("system", nargs="?", help="system to simulate; none with --table")
-    ask.add_argument("--atoms", type=int, default=2000)
-    ask.add_argument("--seed", type=int, default=1)
-    ask.add_argument("--charge-scale", type=float)
-    ask.add_argument("--temperature", type=float, default=298.15, help="K")
-    ask.add_argument("--production", type=float, default=200.0, help="ps")
+    ask.add_argument("--runs", type=Path, default=Path(__file__).with_name("runs.toml"))
+    ask.add_argument("--only", help="runs whose name begins so")
     ask.add_argument("--threads", type=int, default=1)
-    ask.add_argument("--table", type=Path, help="print the results below a folder")
     ask.add_argument("-o", "--output", type=Path, default=Path("runs/gromacs"))
     asked = ask.parse_args()
-    if asked.table:
-        print(table(asked.table), end="")  # noqa: T201
-        return
-    if not asked.system:
-        ask.error("say which system")
-    kelvin = asked.temperature
-    scale = "" if asked.charge_scale is None else f"-q{asked.charge_scale:g}"
-    folder = asked.output / f"{asked.system}{scale}-{kelvin:g}K-s{asked.seed}"
-    recipe = {"atoms": asked.atoms, "seed": asked.seed, "charge_scale": asked.charge_scale, "temperature": kelvin}
-    if not folder.exists():
-        build(asked.system, folder, **recipe)
-    if not (folder / "export" / "gromacs").exists():
-        export(folder, "gromacs")
-    plan = stages(kelvin, asked.production)
-    simulate(folder, plan, asked.threads)
-    found = evaluate(folder, kelvin, asked.production, plan[-1].name)
-    write_text(folder / "result.json", json.dumps(found, indent=1) + "\n")
-    print(f"{folder.name}: {found['density_kg_m3']:.1f} ± {found['density_error']:.1f} kg/m^3")  # noqa: T201
+    for liquid in read_spec(asked.runs, Runs).run:
+        folder = asked.output / liquid.name
+        if (folder / "result.json").exists() or not liquid.name.startswith(asked.only or ""):
+            continue
+        if not folder.exists():
+            recipe = liquid.model_dump(exclude={"system", "production"})
+            build(liquid.system, folder, **recipe)
+        if not (folder / "export" / "gromacs").exists():
+            export(folder, "gromacs")
+        plan = stages(liquid.temperature, liquid.production)
+        simulate(folder, plan, asked.threads)
+        found = evaluate(folder, liquid, plan[-1].name)
+        write_text(folder / "result.json", json.dumps(found, indent=1) + "\n")
+        print(f"{liquid.name}: {found['estimates'][0]['value']:.4f} g/cm^3", flush=True)  # type: ignore[index]  # noqa: T201
 
 
 if __name__ == "__main__":

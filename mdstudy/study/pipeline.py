@@ -23,7 +23,7 @@ from mdstudy.run.simulate import run as simulate
 from mdstudy.study.analyse import SKETCH, STAMP, analyse
 from mdstudy.study.compare import Comparison, RunResult, compare
 from mdstudy.study.goal import parse_goal
-from mdstudy.study.measured import load_measured
+from mdstudy.study.measured import MeasuredValue, load_measured
 from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.study.studyfile import PlannedRun, Study, load_study, plan_runs
 from mdstudy.study.until import RECORD, Pursuit, run_until
@@ -89,8 +89,12 @@ def _spec(run: RunDir) -> dict[str, Any]:
 
 def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:
     """Set analysed runs beside each other and the measured values; see :func:`mdstudy.study.compare.compare`."""
-    known = [*vocabulary().values(), *QUANTITIES, *glass.QUANTITIES, *network.QUANTITIES]
-    return compare([load_result(directory) for directory in directories], load_measured(known), ratios)
+    return compare([load_result(directory) for directory in directories], measured_values(), ratios)
+
+
+def measured_values() -> list[MeasuredValue]:
+    """All shipped measured values, in the units of what is computed."""
+    return load_measured([*vocabulary().values(), *QUANTITIES, *glass.QUANTITIES, *network.QUANTITIES])
 
 
 def report_runs(
