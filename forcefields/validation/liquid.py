@@ -28,7 +28,9 @@ from mdstudy.base.spec import Spec, Temperature, Time, read_spec
 from mdstudy.base.statistics import mean_and_error
 from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.exchange.export import export
+from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
+from mdstudy.observables.nernst_einstein import NernstEinstein
 from mdstudy.observables.rdf import RadialDistribution
 from mdstudy.run.mechanics import load
 from mdstudy.study.measure import measure
@@ -48,7 +50,10 @@ STEP, VAPOUR = 0.003, 16
 ENOUGH = 20
 
 #: What is kept of an estimate.
-KEPT = ("self_diffusion", "diffusion_exponent", "first_peak_distance")
+KEPT = (
+    *("self_diffusion", "diffusion_exponent", "conductivity_nernst_einstein", "ionic_conductivity"),
+    *("first_peak_distance", "coordination_number"),
+)
 ESTIMATE = ("quantity", "of", "value", "error", "unit", "method", "converged", "note")
 
 
@@ -180,16 +185,17 @@ def halves(folder: Path, name: str, term: str) -> float:
     return (second - first) / math.hypot(before, after)
 
 
-def motion_and_distances(folder: Path, name: str) -> list[dict[str, object]]:
-    """Self-diffusion of every species, and the oxygens around lithium, by mdstudy's estimators on GROMACS' frames."""
+def motion_and_distances(folder: Path, name: str, temperature: float, charge_scale: float) -> list[dict[str, object]]:
+    """Diffusion, conductivity and the oxygens around lithium, by mdstudy's estimators on GROMACS' frames."""
     universe = MDAnalysis.Universe(str(folder / f"{name}.tpr"), str(folder / f"{name}.xtc"))
     groups = {species: f"resname {species.upper()} {species} {NAMES.get(species, species)}" for species in SPECIES}
     oxygens = {f"{species}.O": f"({groups[species]}) and name O*" for species in ("FSI", "TTE")}
     present = {site: words for site, words in (groups | oxygens).items() if len(universe.select_atoms(words))}
     asked: list[object] = [SelfDiffusion()]
     if "Li" in present:
-        asked.append(RadialDistribution("Li", tuple(site for site in oxygens if site in present)))
-    measured = measure(from_universe(universe, present), asked)  # type: ignore[arg-type]
+        asked += [RadialDistribution("Li", tuple(site for site in oxygens if site in present))]
+        asked += [NernstEinstein(temperature), EinsteinHelfand(temperature)]
+    measured = measure(from_universe(universe, present, charge_scale), asked)  # type: ignore[arg-type]
     return [
         {key: getattr(estimate, key) for key in ESTIMATE}
         for one in measured
@@ -250,7 +256,7 @@ def evaluate(folder: Path, liquid: Liquid, name: str) -> dict[str, object]:
         "estimates": [
             dict(zip(ESTIMATE, said, strict=True)),
             *vaporisation(folder, name, liquid, Composition.from_dict(spec["composition"])),
-            *motion_and_distances(folder, name),
+            *motion_and_distances(folder, name, liquid.temperature, spec["charge_scale"]),
         ],
         "independent_samples": samples,
         "gromacs": re.findall(r"GROMACS:.*version ([\w.-]+)", (folder / f"{name}.log").read_text())[0],
