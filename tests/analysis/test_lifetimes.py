@@ -15,18 +15,7 @@ from mdstudy.analysis.lifetimes import (
     starts,
     survival_sums,
 )
-
-
-def exchange(seed: int, n_frames: int, n_pairs: int, lifetime: float, absence: float) -> np.ndarray:
-    """Contacts that end and begin at random with these mean times in frames, from a stationary start."""
-    rng = np.random.default_rng(seed)
-    lose, gain = 1 - math.exp(-1 / lifetime), 1 - math.exp(-1 / absence)
-    state = np.empty((n_frames, n_pairs), dtype=bool)
-    state[0] = rng.random(n_pairs) < gain / (gain + lose)
-    for frame in range(1, n_frames):
-        draw = rng.random(n_pairs)
-        state[frame] = np.where(state[frame - 1], draw >= lose, draw < gain)
-    return state
+from tests.processes import exchange
 
 
 def grouped(sums: np.ndarray) -> np.ndarray:

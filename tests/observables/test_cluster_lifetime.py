@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 
-from mdstudy.analysis.frames import Sites
 from mdstudy.analysis.shells import FirstShell
-from mdstudy.analysis.trajectory import Trajectory
 from mdstudy.base.results import find
 from mdstudy.observables import cluster_lifetime
 from mdstudy.observables.cluster_lifetime import ClusterLifetime, cluster_losses
 from mdstudy.study.measure import measure
+from tests.processes import exchange, pairs_apart
 
 Bonds = list[list[tuple[int, int]]]
 
@@ -48,27 +47,12 @@ def test_frames_followed_in_chunks_are_those_followed_together(monkeypatch) -> N
     assert losses(bonds, (6, 6)) == together
 
 
-def pairs(apart: np.ndarray) -> Trajectory:
-    """Li and FSI in pairs far from each other at given distances, (n_frames, n_pairs), 10 ps a frame."""
-    n_frames, n = apart.shape
-    places = np.stack(np.meshgrid(*[np.arange(4) * 3.0] * 3, indexing="ij"), axis=-1).reshape(-1, 3)[:n]
-    away = apart + np.random.default_rng(0).normal(scale=0.012, size=apart.shape)
-    xyz = np.concatenate([np.broadcast_to(places, (n_frames, n, 3)), places + away[..., None] * [1.0, 0, 0]], axis=1)
-    species = {"Li": np.arange(n), "FSI": np.arange(n, 2 * n)}
-    sites = Sites({**species, "FSI.O": species["FSI"]}, np.arange(2 * n), species, np.ones(2 * n), {"Li": 1, "FSI": -1})
-    box, frames = np.array([12.0] * 3 + [90.0] * 3, dtype=np.float32), xyz.astype(np.float32)
-    return Trajectory(sites, n_frames, lambda: ((10.0 * t, one, box) for t, one in enumerate(frames)), None, "made")
-
-
 def test_pairs_that_part_at_a_known_rate_live_as_long_as_that_says() -> None:
     """50 frames of 10 ps together, 50 apart, with crossings of the minimum that do not count."""
-    rng = np.random.default_rng(2)
-    state = np.empty((1500, 60), dtype=bool)
-    state[0] = rng.random(60) < 0.5
-    for t in range(1, 1500):
-        state[t] = state[t - 1] ^ (rng.random(60) < 1 - math.exp(-1 / 50))
-    apart = np.where(state, np.where(rng.random(state.shape) < 0.1, 0.31, 0.2), 0.48)
-    (found,) = measure(pairs(apart), [ClusterLifetime(FirstShell("Li", ("FSI.O",)))])
+    state = exchange(2, 1500, 60, 50.0, 50.0)
+    crossing = np.random.default_rng(3).random(state.shape) < 0.1
+    apart = np.where(state, np.where(crossing, 0.31, 0.2), 0.48)
+    (found,) = measure(pairs_apart(apart), [ClusterLifetime(FirstShell("Li", ("FSI.O",)))])
     two = find(found.estimates, "cluster_lifetime", "Li-FSI, 2 ions")
     assert two is not None
     assert two.converged, two.note
@@ -79,7 +63,7 @@ def test_pairs_that_part_at_a_known_rate_live_as_long_as_that_says() -> None:
 def test_clusters_that_outlive_the_run_give_a_lower_bound() -> None:
     apart = np.full((300, 40), 0.2)
     apart[:, 0] = 0.48
-    (found,) = measure(pairs(apart), [ClusterLifetime(FirstShell("Li", ("FSI.O",)))])
+    (found,) = measure(pairs_apart(apart), [ClusterLifetime(FirstShell("Li", ("FSI.O",)))])
     two = find(found.estimates, "cluster_lifetime", "Li-FSI, 2 ions")
     assert "lower bound at 95% confidence: no cluster ended" in two.note
     assert abs(two.value - 39 * 2.99 / math.log(20)) < 0.1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,40 +12,15 @@ from mdstudy.analysis.trajectory import Trajectory
 from mdstudy.base.results import find
 from mdstudy.observables.residence import ResidenceTimes
 from mdstudy.study.measure import measure
+from tests.processes import exchange, pairs_apart
 
 #: Distances in nm: in contact, outside the first minimum but not gone, and gone.
 CONTACT, BETWEEN, GONE = 0.20, 0.31, 0.48
-BOX = np.array([12.0, 12.0, 12.0, 90.0, 90.0, 90.0], dtype=np.float32)
-
-
-def pairs(distance: np.ndarray, seed: int = 0) -> Trajectory:
-    """One Li and one FSI oxygen a site of a lattice, at given distances, (n_frames, n_pairs) array; 10 ps a frame."""
-    n_frames, n = distance.shape
-    places = np.stack(np.meshgrid(*[np.arange(4) * 3.0] * 3, indexing="ij"), axis=-1).reshape(-1, 3)[:n]
-    away = distance + np.random.default_rng(seed).normal(scale=0.012, size=distance.shape)
-    lithium = np.broadcast_to(places, (n_frames, n, 3))
-    oxygen = lithium + away[..., None] * np.array([1.0, 0.0, 0.0])
-    positions = np.concatenate([lithium, oxygen], axis=1).astype(np.float32)
-    atoms = {"Li": np.arange(n), "FSI": np.arange(n, 2 * n)}
-    groups = {**atoms, "FSI.O": atoms["FSI"]}
-    sites = Sites(groups, np.arange(2 * n), atoms, np.ones(2 * n), {"Li": 1, "FSI": -1})
-    return Trajectory(sites, n_frames, lambda: ((10.0 * t, xyz, BOX) for t, xyz in enumerate(positions)), None, "made")
-
-
-def exchange(seed: int, n_frames: int, n: int, lifetime: float, absence: float) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    lose, gain = 1 - math.exp(-1 / lifetime), 1 - math.exp(-1 / absence)
-    state = np.empty((n_frames, n), dtype=bool)
-    state[0] = rng.random(n) < gain / (gain + lose)
-    for frame in range(1, n_frames):
-        draw = rng.random(n)
-        state[frame] = np.where(state[frame - 1], draw >= lose, draw < gain)
-    return state
 
 
 def times(distance: np.ndarray) -> dict[str, object]:
     recipe = ResidenceTimes(FirstShell("Li", ("FSI.O", "TTE.O")))
-    (found,) = measure(pairs(distance), [recipe])
+    (found,) = measure(pairs_apart(distance), [recipe])
     return {
         name: find(found.estimates, f"residence_time{name}", "Li-FSI") for name in ("", "_continuous", "_intermittent")
     }
@@ -64,6 +40,20 @@ def test_residence_times_of_exchange_with_known_rates() -> None:
     expected = -math.log((level - 0.1) / 0.9) / (1 / 0.5 + 1 / 4.5)
     assert abs(found["_intermittent"].value - expected) < 3 * found["_intermittent"].error
     assert found["_intermittent"].error < 0.15
+
+
+def test_ion_pair_lifetime_is_that_of_the_exchange_and_given_for_opposite_charges_only() -> None:
+    trajectory = pairs_apart(np.where(exchange(1, 1500, 60, 50.0, 450.0), CONTACT, GONE))
+    recipe = ResidenceTimes(FirstShell("Li", ("FSI.O",)))
+    (found,) = measure(trajectory, [recipe])
+    pair = find(found.estimates, "ion_pair_lifetime", "Li-FSI")
+    assert pair is not None
+    assert abs(pair.value - 0.5) < 2.5 * pair.error
+    assert pair.error < 0.07
+    neutral = replace(trajectory.sites, formal_charge={"Li": 1, "FSI": 0})
+    (found,) = measure(replace(trajectory, sites=neutral), [recipe])
+    assert find(found.estimates, "ion_pair_lifetime", "Li-FSI") is None
+    assert find(found.estimates, "residence_time", "Li-FSI") is not None
 
 
 def test_contacts_that_outlive_the_run_are_given_as_more_than_a_time_and_never_as_a_number_or_nan() -> None:
@@ -89,7 +79,7 @@ def test_crossing_the_first_minimum_and_back_ends_only_the_continuous_contact() 
 
 
 def test_a_species_that_is_never_in_contact_says_so() -> None:
-    trajectory = pairs(np.full((50, 10), GONE))
+    trajectory = pairs_apart(np.full((50, 10), GONE))
     n = trajectory.sites.n_atoms
     sites = trajectory.sites
     more = Sites(
@@ -120,7 +110,7 @@ def test_residence_length_is_the_way_an_ion_diffuses_while_a_molecule_stays() ->
 
     Not so far in the run that they meet others.
     """
-    made = pairs(np.where(exchange(1, 1500, 60, 50.0, 450.0), CONTACT, GONE))
+    made = pairs_apart(np.where(exchange(1, 1500, 60, 50.0, 450.0), CONTACT, GONE))
     steps = np.random.default_rng(8).normal(scale=0.012, size=(1500, 1, 60, 3)).cumsum(axis=0)
 
     def read():
@@ -134,10 +124,38 @@ def test_residence_length_is_the_way_an_ion_diffuses_while_a_molecule_stays() ->
     assert abs(length.value - math.sqrt(3 * 0.012**2 * 50)) < 2.5 * length.error
 
 
+def walking(lifetime: float, bond: float) -> Trajectory:
+    """Pairs that walk together, 0.012 nm a frame in each direction; FSI has two atoms, so far from each other."""
+    made = pairs_apart(np.where(exchange(1, 1500, 60, lifetime, 9 * lifetime), CONTACT, GONE), bond=bond)
+    steps = np.random.default_rng(8).normal(scale=0.012, size=(1500, 60, 3)).cumsum(axis=0)
+    order = np.r_[np.arange(60), np.arange(60), np.arange(60)]
+
+    def read():
+        for (time, xyz, box), step in zip(made.read(), steps, strict=True):
+            yield time, (xyz + step[order]).astype(np.float32), box
+
+    return replace(made, read=read)
+
+
+@pytest.mark.parametrize(("lifetime", "bond"), [(50.0, 0.05), (10.0, 0.3)], ids=["vehicular", "exchange"])
+def test_residence_length_ratio_tells_ions_that_travel_with_their_shell_from_those_that_change_it(
+    lifetime: float, bond: float
+) -> None:
+    """Two equal masses a bond apart have half of it as radius of gyration: a sphere of the diameter sqrt(5/3) bond."""
+    (found,) = measure(walking(lifetime, bond), [ResidenceTimes(FirstShell("Li", ("FSI.O",)))])
+    ratio = find(found.estimates, "residence_length_ratio", "Li-FSI")
+    assert ratio is not None
+    expected = math.sqrt(3 * 0.012**2 * lifetime) / (math.sqrt(5 / 3) * bond)
+    assert abs(ratio.value - expected) < 3 * ratio.error
+    assert ratio.error < 0.08 * expected
+    assert (ratio.value > 1.5) == (lifetime == 50.0)
+    assert (ratio.value < 0.5) == (lifetime == 10.0)
+
+
 def test_residence_length_is_a_bound_where_no_contact_ends() -> None:
     distance = np.full((300, 40), CONTACT)
     distance[:, 0] = GONE
-    (found,) = measure(pairs(distance), [ResidenceTimes(FirstShell("Li", ("FSI.O",)))])
+    (found,) = measure(pairs_apart(distance), [ResidenceTimes(FirstShell("Li", ("FSI.O",)))])
     length = find(found.estimates, "residence_length", "Li-FSI")
     assert length is not None
     assert not length.converged
