@@ -26,7 +26,7 @@ LAGS = 24
 LEAST_QUALITY = 0.05
 #: Largest deviation of d ln MSD / d ln t from one that counts as diffusive, beyond its own error.
 EXPONENT_TOLERANCE = 0.1
-_CHUNK = 2**24  # numbers in one transform
+_CHUNK = 2**21  # numbers in one transform: bounds the memory
 
 
 def mean_squared_displacement(paths: NDArray[np.floating]) -> NDArray[np.float64]:

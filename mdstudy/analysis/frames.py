@@ -99,12 +99,15 @@ class Block:
         trajectory (unwrapped), drift of the centre of mass of the whole box removed.
     boxes : (n_frames, 6) float32 array
         Box lengths in nm and angles in degrees.
+    first : int
+        Number of the first frame, counted from the start of the trajectory.
     """
 
     times: NDArray[np.float64]
     positions: NDArray[np.float32]
     centres: NDArray[np.float64]
     boxes: NDArray[np.float32]
+    first: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -175,9 +178,13 @@ class Tallied:
         """Parts of a tally that adds."""
         return [part for part in self._parts[tally] if isinstance(part, Sums)]
 
+    def pieces(self, tally: Tally) -> list[Series]:
+        """Parts of a tally that joins in time."""
+        return [part for part in self._parts[tally] if isinstance(part, Series)]
+
     def series(self, tally: Tally) -> Series:
         """The whole of a tally that joins in time."""
-        return self.once(tally, lambda: Series.join([p for p in self._parts[tally] if isinstance(p, Series)]))
+        return self.once(tally, lambda: Series.join(self.pieces(tally)))
 
     def once(self, key: object, compute: Callable[[], Result]) -> Result:
         """What several observables derive from the same tallies, computed by the first that asks."""

@@ -7,7 +7,7 @@ that donor. All observables of first shells share this definition, one table of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,8 @@ class Shells:
         Box vectors to add to the molecule to have it next to the ion.
     row, donor : (n_touches,) int arrays
         For each donor atom that touches an ion, its row and its number in the table of contacts.
+    start : int
+        Number of the first frame in the run, where these are some of its frames.
     """
 
     species: tuple[str, ...]
@@ -93,15 +95,18 @@ class Shells:
     n_ions: int
     frame: NDArray[np.intp]
     ion: NDArray[np.intp]
-    molecule: NDArray[np.intp]
-    kind: NDArray[np.intp]
-    atoms: NDArray[np.intp]
-    image: NDArray[np.intp]
-    row: NDArray[np.intp]
-    donor: NDArray[np.intp]
+    molecule: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    atoms: NDArray[np.int16]
+    image: NDArray[np.int16]
+    row: NDArray[np.int32]
+    donor: NDArray[np.int32]
+    start: int = 0
 
     @staticmethod
-    def from_contacts(series: Series, listed: Contacts, cutoffs: Mapping[str, float], sites: Sites) -> Shells:
+    def from_contacts(
+        series: Series, listed: Contacts, cutoffs: Mapping[str, float], sites: Sites, start: int = 0
+    ) -> Shells:
         """Apply cutoffs (nm, of each donor) to a table of contacts and gather atoms into molecules."""
         species = tuple(dict.fromkeys(species_of(donor) for donor in listed.donors))
         sizes = [len(sites.atoms(donor)) for donor in listed.donors]
@@ -121,12 +126,33 @@ class Shells:
             n_ions,
             rows // (n_molecules * n_ions),
             rows // n_molecules % n_ions,
-            rows % n_molecules,
-            kind[donor[one]],
-            atoms,
-            series.arrays["image"][near][one].astype(np.intp),
-            row,
+            (rows % n_molecules).astype(np.int32),
+            kind[donor[one]].astype(np.int8),
+            atoms.astype(np.int16),
+            series.arrays["image"][near][one],
+            row.astype(np.int32),
             donor,
+            start,
+        )
+
+    @staticmethod
+    def join(parts: Sequence[Shells]) -> Shells:
+        """Put consecutive parts together."""
+        frames = np.cumsum([0, *(part.n_frames for part in parts)])
+        rows = np.cumsum([0, *(len(part.frame) for part in parts)], dtype=np.int32)
+        return Shells(
+            parts[0].species,
+            parts[0].molecules,
+            int(frames[-1]),
+            parts[0].n_ions,
+            np.concatenate([part.frame + before for part, before in zip(parts, frames, strict=False)]),
+            np.concatenate([part.ion for part in parts]),
+            np.concatenate([part.molecule for part in parts]),
+            np.concatenate([part.kind for part in parts]),
+            np.concatenate([part.atoms for part in parts]),
+            np.concatenate([part.image for part in parts]),
+            np.concatenate([part.row + before for part, before in zip(parts, rows, strict=False)]),
+            np.concatenate([part.donor for part in parts]),
         )
 
     def counts(self) -> NDArray[np.intp]:
@@ -203,18 +229,20 @@ class FirstShell:
 
     def shells(self, tallied: Tallied, sites: Sites, wider: float = 0.0) -> Shells:
         """First shells within the cutoffs, or cutoffs that are `wider` (nm)."""
+        return tallied.once((self, wider), lambda: Shells.join(list(self._pieces(tallied, sites, wider))))
 
-        def gather() -> Shells:
-            listed = self.contacts(sites)
-            limits = {donor: cutoff + wider for donor, cutoff in self.cutoffs(tallied, sites).items()}
-            return Shells.from_contacts(tallied.series(listed), listed, limits, sites)
-
-        return tallied.once((self, wider), gather)
+    def _pieces(self, tallied: Tallied, sites: Sites, wider: float) -> Iterator[Shells]:
+        """The same for some of the frames at a time, which need not be kept."""
+        listed, start = self.contacts(sites), 0
+        limits = {donor: cutoff + wider for donor, cutoff in self.cutoffs(tallied, sites).items()}
+        for piece in tallied.pieces(listed):
+            yield Shells.from_contacts(piece, listed, limits, sites, start)
+            start += len(piece.times)
 
     def method(self, tallied: Tallied, sites: Sites) -> str:
         """Frames and cutoffs, in words."""
         shown = ", ".join(f"{donor} < {cutoff:.3f} nm" for donor, cutoff in self.cutoffs(tallied, sites).items())
-        return f"{len(tallied.series(self.contacts(sites)).times)} frames, {shown}"
+        return f"{len(tallied.series(Centres()).times)} frames, {shown}"
 
     def faults(self, tallied: Tallied, sites: Sites) -> tuple[str, ...]:
         """Why shells may not have exchanged: the ion, or all that could replace its neighbours, hardly moved."""
@@ -244,13 +272,25 @@ class FirstShell:
         """
         method, faults = self.method(tallied, sites), self.faults(tallied, sites)
         method = f"{method}; {about}" if about else method
-        narrow, wide = (read(self.shells(tallied, sites, shift)) for shift in (-SENSITIVITY, SENSITIVITY))
+        narrow, wide = (self._means(tallied, sites, read, shift) for shift in (-SENSITIVITY, SENSITIVITY))
         made = []
         for key, values in read(self.shells(tallied, sites)).items():
             if self.unknown(tallied, sites):
                 made.append(frame_average(*key, np.full(len(values), math.nan), method, faults))
                 continue
-            less, more = (float(np.mean(other.get(key, 0.0))) for other in (narrow, wide))
+            less, more = (other.get(key, 0.0) for other in (narrow, wide))
             remark = f"{less:.3g} to {more:.3g} for cutoffs -+ {SENSITIVITY} nm"
             made.append(frame_average(*key, values, method, faults, remark))
         return made
+
+    def _means(
+        self, tallied: Tallied, sites: Sites, read: Callable[[Shells], Values], wider: float
+    ) -> dict[tuple[str, str], float]:
+        """Means over all frames of what is read off shells within cutoffs that are wider (nm)."""
+        total: dict[tuple[str, str], float] = {}
+        n_frames = 0
+        for some in self._pieces(tallied, sites, wider):
+            n_frames += some.n_frames
+            for key, values in read(some).items():
+                total[key] = total.get(key, 0.0) + float(np.sum(values))
+        return {key: value / n_frames for key, value in total.items()}

@@ -118,7 +118,7 @@ class Clusters:
         k = shells.species.index(anion)
         n_nodes = shells.n_ions + len(shells.molecules[k])
         edges = shells.kind == k
-        frame, cation, shift = shells.frame[edges], shells.ion[edges], shells.image[edges]
+        frame, cation, shift = shells.frame[edges], shells.ion[edges], shells.image[edges].astype(np.intp)
         partner = shells.n_ions + np.searchsorted(shells.molecules[k], shells.molecule[edges])
         frames, cations, anions = [], [], []
         percolates = np.zeros((shells.n_frames, 3), dtype=bool)

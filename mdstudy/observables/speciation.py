@@ -145,7 +145,7 @@ class Speciation:
         chosen = two[shells.row]
         order = np.argsort(shells.row[chosen], kind="stable")  # the two of each contact follow each other
         frame, donor = shells.frame[shells.row[chosen]][order], shells.donor[chosen][order] - first
-        arm = arms[frame, donor].reshape(-1, 2)
+        arm = arms[shells.start + frame, donor].reshape(-1, 2)
         chelates = np.zeros(len(two), dtype=bool)
         chelates[two] = arm[:, 0] != arm[:, 1]
         return {
