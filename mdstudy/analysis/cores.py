@@ -26,7 +26,7 @@ def compiled(function: Function) -> Function:
 
 def share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
     """Run `work` on consecutive shares of the frames, one a core, and give the results in order."""
-    cores = min(len(os.sched_getaffinity(0)), n_frames)
+    cores = max(1, min(len(os.sched_getaffinity(0)), n_frames))
     cuts = [n_frames * k // cores for k in range(cores + 1)]
     with ThreadPoolExecutor(cores) as pool:
         return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))

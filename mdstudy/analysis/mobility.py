@@ -6,14 +6,15 @@ Derived once from the centres of mass and shared by all observables of transport
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.analysis.collective import CollectiveFit, fit_collective, frame_matrix
 from mdstudy.analysis.displacement import LONGEST, DiffusionFit, fit_displacement, mean_squared_displacement
-from mdstudy.analysis.frames import Centres, Series, Sites, Tallied
+from mdstudy.analysis.frames import Centres, Series, Sites, Tallied, Tally
+from mdstudy.analysis.volumes import CellVolumes, molecular_volumes
 from mdstudy.base.errors import TrajectoryError, did_you_mean
 
 #: A transport coefficient is called converged when its standard error is at most this share of it ...
@@ -109,12 +110,59 @@ def charges(sites: Sites) -> dict[str, int]:
     Raises
     ------
     TrajectoryError
-        The charge of a species is not known.
+        The charge of a species is not known, or all charges do not add up to zero: the current of some of the ions
+        depends on the frame of reference and is no conductivity.
     """
     unknown = [name for name in sites.species if name not in sites.formal_charge]
     if unknown:
         raise TrajectoryError(f"transport of charge: the charge of {', '.join(unknown)} is not known")
-    return {name: sites.formal_charge[name] for name in sites.species}
+    charge = {name: sites.formal_charge[name] for name in sites.species}
+    if total := sum(z * len(sites.species[name]) for name, z in charge.items()):
+        shown = ", ".join(f"{len(sites.species[name])} {name} of charge {z:+d}" for name, z in charge.items())
+        raise TrajectoryError(
+            f"transport of charge: {shown} make {total:+d} e: ions are missing from the trajectory or charges are wrong"
+        )
+    return charge
+
+
+def frame_tallies(sites: Sites, frames: Sequence[str], volumes: Mapping[str, float]) -> tuple[Tally, ...]:
+    """What displacements of species in named frames of reference are made of.
+
+    Parameters
+    ----------
+    frames : sequence of str
+        As for :func:`reference_frame`.
+    volumes : mapping of str to float
+        Partial molecular volumes; without any, the volume-fixed frame takes those of the Voronoi cells.
+
+    Raises
+    ------
+    TrajectoryError
+        No such frame, or a volume is missing.
+    """
+    known = volumes or dict.fromkeys(sites.species, 1.0)
+    for frame in frames:
+        reference_frame(sites, frame, known)
+    return (Centres(), CellVolumes()) if "volume-fixed" in frames and not volumes else (Centres(),)
+
+
+def frame_matrices(
+    tallied: Tallied, sites: Sites, frames: Sequence[str], volumes: Mapping[str, float]
+) -> dict[str, NDArray[np.float64]]:
+    """Matrix of each frame of reference; parameters of :func:`frame_tallies`.
+
+    A frame whose volumes are not known, since none of the frames in time was tessellated, is left out.
+    """
+    if "volume-fixed" in frames and not volumes:
+        volumes = molecular_volumes(tallied, sites, CellVolumes())
+    lost = {"volume-fixed"} if any(map(math.isnan, volumes.values())) else set()
+    return {frame: reference_frame(sites, frame, volumes) for frame in frames if frame not in lost}
+
+
+def frame_text(frame: str, volumes: Mapping[str, float]) -> str:
+    """A frame of reference in words, with where its volumes are from."""
+    source = "volumes as given" if volumes else "volumes of Voronoi cells"
+    return f"{frame} frame ({source})" if frame == "volume-fixed" else f"{frame} frame"
 
 
 def reference_frame(sites: Sites, frame: str, volumes: Mapping[str, float]) -> NDArray[np.float64]:

@@ -88,7 +88,7 @@ class Trajectory:
             while left:
                 count = min(left, most)
                 left -= count
-                yield part, self._block(self._take(frames, done, count), unwrap)
+                yield part, self._block(self._take(frames, done, count), unwrap, done)
                 done += count
 
     def _take(self, frames: Iterator[RawFrame], done: int, count: int) -> list[RawFrame]:
@@ -109,7 +109,7 @@ class Trajectory:
                 )
         return taken
 
-    def _block(self, frames: list[RawFrame], unwrap: Unwrapper) -> Block:
+    def _block(self, frames: list[RawFrame], unwrap: Unwrapper, first: int) -> Block:
         times = np.array([time for time, _, _ in frames], dtype=float)
         positions = np.stack([xyz for _, xyz, _ in frames])
         boxes = np.stack([box for _, _, box in frames])
@@ -123,7 +123,7 @@ class Trajectory:
         if self.tree is not None:
             positions = self.tree.make_whole(positions, matrices)
         centres = molecule_centres(positions, self.sites.molecule_of, self.sites.masses)
-        return Block(times, positions, unwrap(centres, matrices), boxes)
+        return Block(times, positions, unwrap(centres, matrices), boxes, first)
 
 
 def open_run(directory: str | Path) -> Trajectory:

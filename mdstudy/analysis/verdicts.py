@@ -48,9 +48,15 @@ def halves_differ(apart: float) -> tuple[str, ...]:
 
 
 def frame_average(
-    quantity: str, of: str, values: NDArray[np.float64], method: str, faults: Sequence[str] = (), remark: str = ""
+    quantity: str,
+    of: str,
+    values: NDArray[np.float64],
+    method: str,
+    faults: Sequence[str] = (),
+    remark: str = "",
+    unit: str = "1",
 ) -> Estimate:
-    """Mean over frames of a number without unit, with the error s sqrt(g/n) and a verdict.
+    """Mean over frames of a number, with the error s sqrt(g/n) and a verdict.
 
     A number that is the same in all frames has an error that is not known, and is not converged: what did not happen
     during a run need not be impossible.
@@ -63,6 +69,7 @@ def frame_average(
         Why it cannot be converged, if anything is known.
     remark : str
         What a reader must know besides.
+    unit : str
     """
     mean, error, n = mean_and_error(values)
     drift = drift_z(values)
@@ -71,7 +78,7 @@ def frame_average(
     else:
         reasons = [*faults, *halves_differ(abs(drift))]
     note = "; ".join([remark, *reasons] if remark else reasons)
-    return Estimate(quantity, of, mean, error, "1", method, n, not reasons, note, drift)
+    return Estimate(quantity, of, mean, error, unit, method, n, not reasons, note, drift)
 
 
 def with_drift(estimate: Estimate, drift: float) -> Estimate:

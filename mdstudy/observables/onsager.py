@@ -11,7 +11,15 @@ import numpy as np
 
 from mdstudy.analysis.collective import CollectiveFit
 from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
-from mdstudy.analysis.mobility import LARGEST_ERROR, TOO_FEW, collective_faults, collective_fit, reference_frame
+from mdstudy.analysis.mobility import (
+    LARGEST_ERROR,
+    TOO_FEW,
+    collective_faults,
+    collective_fit,
+    frame_matrices,
+    frame_tallies,
+    frame_text,
+)
 from mdstudy.base.results import Estimate, Measurement, Quantity
 from mdstudy.base.units import AVOGADRO, BOLTZMANN_SI, DIFFUSION_TO_SI
 
@@ -34,7 +42,8 @@ class OnsagerCoefficients:
     frames : tuple of str
         ``"barycentric"``, ``"SPECIES-fixed"``, ``"volume-fixed"``.
     volumes : tuple of (str, float)
-        Partial molecular volume of each species, any unit: for the volume-fixed frame.
+        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, the volumes of
+        the Voronoi cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
     """
 
     temperature: float
@@ -47,10 +56,8 @@ class OnsagerCoefficients:
     )
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
-        """Centres of all molecules."""
-        for frame in self.frames:
-            reference_frame(sites, frame, dict(self.volumes))
-        return (Centres(),)
+        """Centres of all molecules, and their volumes where a frame needs them."""
+        return frame_tallies(sites, self.frames, dict(self.volumes))
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Take the collective fit to each frame."""
@@ -60,12 +67,13 @@ class OnsagerCoefficients:
         faults = [TOO_FEW] if fit is None else collective_faults(fit, tallied, sites, charge)
         volume = float(np.mean(series.arrays["volume"])) * 1e-27  # m^3
         unit = DIFFUSION_TO_SI / (6 * volume * BOLTZMANN_SI * self.temperature * AVOGADRO**2)
+        matrices = frame_matrices(tallied, sites, self.frames, dict(self.volumes))
         made = []
-        for frame in self.frames:
-            method = f"slope of <dR_i . dR_j>/6VkT at {self.temperature:g} K, {frame} frame"
+        for frame, matrix in matrices.items():
+            method = f"slope of <dR_i . dR_j>/6VkT at {self.temperature:g} K, {frame_text(frame, dict(self.volumes))}"
             moved = None
             if fit is not None:
-                moved = fit.project(reference_frame(sites, frame, dict(self.volumes)))
+                moved = fit.project(matrix)
                 method += f", {fit.window_text}"
             # Those of the species that the frame is fixed on are zero by definition.
             shown = [(k, name) for k, name in enumerate(sites.species) if frame != f"{name}-fixed"]

@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.analysis.collective import blocked
-from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
-from mdstudy.analysis.mobility import TOO_FEW, charges, collective_faults, collective_fit, reference_frame
+from mdstudy.analysis.frames import Sites, Tallied, Tally
+from mdstudy.analysis.mobility import (
+    TOO_FEW,
+    charges,
+    collective_faults,
+    collective_fit,
+    frame_matrices,
+    frame_tallies,
+    frame_text,
+)
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import Estimate, Measurement, Quantity
 
@@ -43,7 +51,8 @@ class Transference:
     frames : tuple of str
         Frames of reference for the Onsager transference numbers.
     volumes : tuple of (str, float)
-        Partial molecular volume of each species, any unit: for the volume-fixed frame.
+        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, the volumes of
+        the Voronoi cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
     """
 
     cation: str = "Li"
@@ -62,12 +71,10 @@ class Transference:
     )
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
-        """Centres of all molecules."""
+        """Centres of all molecules, and their volumes where a frame needs them."""
         if not charges(sites).get(self.cation):
             raise TrajectoryError(f'transference number: "{self.cation}" is no ion of this trajectory')
-        for frame in self.frames:
-            reference_frame(sites, frame, dict(self.volumes))
-        return (Centres(),)
+        return frame_tallies(sites, self.frames, dict(self.volumes))
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Project the collective fit."""
@@ -86,9 +93,8 @@ class Transference:
             return Estimate(quantity, of, value, error, "1", text, converged=not own, note="; ".join(own))
 
         made = []
-        for frame in self.frames:
-            matrix = reference_frame(sites, frame, dict(self.volumes))
-            text = f"sum_j z_i z_j L_ij / sum_kl z_k z_l L_kl, {frame} frame"
+        for frame, matrix in frame_matrices(tallied, sites, self.frames, dict(self.volumes)).items():
+            text = f"sum_j z_i z_j L_ij / sum_kl z_k z_l L_kl, {frame_text(frame, dict(self.volumes))}"
             made += [
                 estimate("transference_number_onsager", f"{name}, {frame} frame", _share(z, matrix, k), text)
                 for k, name in enumerate(sites.species)

@@ -20,6 +20,7 @@ from mdstudy.observables.clusters import IonClusters
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.observables.finite_size import InfiniteDiffusion
+from mdstudy.observables.molecular_volume import MolecularVolume
 from mdstudy.observables.nernst_einstein import NernstEinstein
 from mdstudy.observables.onsager import OnsagerCoefficients
 from mdstudy.observables.rdf import RadialDistribution
@@ -75,7 +76,7 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
                 chosen += [SpatialDensity(others, ANION_APEX, ANION_CENTRE, every=10, ion=ion) for ion, others in SPACE]
         chosen += [ResidenceTimes(shell), TransportMechanism(shell)]
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
-    chosen += [StructureFactor(), SelfDiffusion(), SelfVanHove()]
+    chosen += [StructureFactor(), MolecularVolume(), SelfDiffusion(), SelfVanHove()]
     chosen += [SegmentalMotion(*pair) for pair in SEGMENTS if sites.present(pair) == pair]
     if viscosity is not None and viscosity.value > 0:
         known = viscosity.converged
@@ -90,10 +91,10 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
 
 
 def reference_frames(sites: Sites) -> tuple[str, ...]:
-    """Frames of reference of a report: barycentric, and fixed on the polymer or else on the solvent."""
+    """Frames of reference of a report: barycentric, volume-fixed, and fixed on the polymer or else on the solvent."""
     neutral = [name for name in sites.species if not sites.formal_charge.get(name)]
     neutral.sort(key=lambda name: name not in MATRIX)
-    return ("barycentric", *(f"{name}-fixed" for name in neutral[:1]))
+    return ("barycentric", "volume-fixed", *(f"{name}-fixed" for name in neutral[:1]))
 
 
 def measure(

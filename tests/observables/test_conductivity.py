@@ -9,6 +9,7 @@ from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import find
 from mdstudy.observables.conductivity import EinsteinHelfand
 from mdstudy.observables.nernst_einstein import NernstEinstein
+from mdstudy.observables.transference import Transference
 
 CHARGE = {"Li": 1, "FSI": -1}
 
@@ -74,6 +75,16 @@ def test_few_independent_samples_are_called_unconverged(pass_over, walk) -> None
     found = measured(pass_over({"Li": walk(14, 40, 20), "FSI": walk(15, 40, 20)}, CHARGE))
     assert not found["ionic_conductivity"].converged
     assert "standard error above 20%" in found["ionic_conductivity"].note
+
+
+def test_ions_of_one_sign_alone_have_no_conductivity(pass_over, walk) -> None:
+    """Their current depends on the frame of reference: none in that of their own centre."""
+    _, sites = pass_over({"Li": walk(18, 20, 2), "TTE": walk(19, 20, 3)}, {"Li": 1, "TTE": 0})
+    for recipe in (EinsteinHelfand(300.0), NernstEinstein(300.0), Transference("Li")):
+        with pytest.raises(
+            TrajectoryError, match=r"2 Li of charge \+1, 3 TTE of charge \+0 make \+2 e: ions are missing"
+        ):
+            recipe.tallies(sites)
 
 
 def test_an_unknown_charge_is_refused(pass_over, walk) -> None:

@@ -5,6 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from mdstudy.analysis.collective import frame_matrix
+from mdstudy.analysis.frames import Centres, Series, Tallied
+from mdstudy.analysis.volumes import CellVolumes
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.onsager import OnsagerCoefficients
 
@@ -21,6 +24,13 @@ def liquid(pass_over, walk):
     weight = sum(MASSES[name] * path.shape[1] for name, path in paths.items())
     centre = sum(MASSES[name] * path.sum(axis=1) for name, path in paths.items()) / weight
     return pass_over({name: path - centre[:, None] for name, path in paths.items()}, CHARGE, masses=MASSES)
+
+
+def with_volumes(passed, volumes: dict[str, float]):
+    """The same pass, with a tessellation of its first frame that gives the molecules these volumes, nm^3."""
+    tallied, sites = passed
+    cells = Series(np.zeros(1), {"volume": np.array([[volumes[name] for name in sites.species]])})
+    return Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [cells]}), sites
 
 
 def table(measurement, frame: str) -> dict[str, float]:
@@ -76,6 +86,58 @@ def test_volume_fixed_frame_with_equal_volumes_a_mass_is_the_barycentric_one(liq
     here, there = table(found, "barycentric"), table(found, "volume-fixed")
     for pair, value in here.items():
         assert there[pair] == pytest.approx(value, rel=1e-4, abs=1e-6 * here["TTE-TTE"])
+
+
+def test_coefficients_of_independent_walkers_in_the_volume_fixed_frame(pass_over, walk) -> None:
+    """20 Li of one volume and 30 TTE of twice that, shares 1/4 and 3/4: dR_Li' = 3/4 (dR_Li - 2/3 dR_TTE)."""
+    walkers = pass_over({"Li": walk(4, 4000, 20), "TTE": walk(5, 4000, 30)}, CHARGE)
+    passed = with_volumes(walkers, {"Li": 0.1, "TTE": 0.2})
+    found = OnsagerCoefficients(300.0, ("volume-fixed",)).finish(*passed)
+    unit = 0.5e-6 / (100e-27 * 1.380649e-23 * 300 * 6.02214076e23**2)
+    own = 0.75**2 * (20 + 30 * (2 / 3) ** 2)
+    for estimate, number in zip(found.estimates, (own, -own / 2, own / 4), strict=True):
+        assert abs(estimate.value - number * unit) < 2.5 * estimate.error
+        assert 0 < estimate.error < 0.1 * own * unit
+        assert "Voronoi" in estimate.method
+
+
+def test_volumes_of_the_trajectory_are_used_as_those_that_are_given(liquid) -> None:
+    volumes = {"Li": 0.02, "FSI": 0.13, "TTE": 0.25}
+    frames = ("volume-fixed",)
+    own = OnsagerCoefficients(300.0, frames).finish(*with_volumes(liquid, volumes))
+    given = OnsagerCoefficients(300.0, frames, tuple(volumes.items())).finish(*liquid)
+    assert table(own, "volume-fixed") == pytest.approx(table(given, "volume-fixed"), rel=1e-12)
+    assert "volumes as given" in given.estimates[0].method
+
+
+def test_frames_of_reference_convert_into_each_other_and_back(liquid) -> None:
+    """Sum rules of each frame, and A L A^T from one to the other, in the numbers that are reported."""
+    volumes = {"Li": 0.02, "FSI": 0.13, "TTE": 0.25}
+    frames = ("barycentric", "volume-fixed")
+    found = OnsagerCoefficients(300.0, frames).finish(*with_volumes(liquid, volumes))
+    names = list(MASSES)
+
+    def matrix(frame: str) -> np.ndarray:
+        values = table(found, frame)
+        return np.array([[values.get(f"{a}-{b}", values.get(f"{b}-{a}")) for b in names] for a in names])
+
+    barycentric, volume_fixed = map(matrix, frames)
+    numbers = [len(molecules) for molecules in liquid[1].species.values()]
+    weights = [np.array(numbers) * list(share.values()) for share in (MASSES, volumes)]
+    scale = np.abs(volume_fixed).max()
+    np.testing.assert_allclose(volume_fixed @ list(volumes.values()), 0, atol=1e-9 * scale)
+    there, back = (frame_matrix(numbers, weight) for weight in reversed(weights))
+    np.testing.assert_allclose(there @ barycentric @ there.T, volume_fixed, atol=1e-9 * scale)
+    np.testing.assert_allclose(back @ volume_fixed @ back.T, barycentric, atol=1e-5 * scale)
+
+
+def test_a_part_of_a_run_without_a_tessellation_has_no_volume_fixed_frame(liquid) -> None:
+    tallied, sites = liquid
+    none = Series(np.zeros(0), {"volume": np.zeros((0, 3))})
+    passed = Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [none]}), sites
+    found = OnsagerCoefficients(300.0, ("barycentric", "volume-fixed")).finish(*passed)
+    assert table(found, "volume-fixed") == {}
+    assert len(table(found, "barycentric")) == 6
 
 
 @pytest.mark.parametrize(

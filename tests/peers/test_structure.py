@@ -19,6 +19,7 @@ from mdstudy.analysis.frames import Block, Series, Sites, Sums
 from mdstudy.analysis.pairs import PairHistogram
 from mdstudy.analysis.shells import Contacts, Shells
 from mdstudy.analysis.trajectory import from_universe
+from mdstudy.analysis.volumes import cell_volumes
 from mdstudy.observables.clusters import Clusters
 from mdstudy.observables.shell import compositions
 
@@ -122,6 +123,16 @@ def test_distributions_are_those_of_gromacs(
     volume = np.cumsum((shells[1:-1:2] + shells[2::2])[: shared.sum()] * theirs[shared])
     own = np.cumsum((shells[1:-1:2] + shells[2::2])[: shared.sum()] * paired[: shared.sum()])
     np.testing.assert_allclose(own[30:], volume[30:], rtol=0.01)
+
+
+def test_volumes_of_cells_are_those_of_freud(frames: tuple[Block, Sites]) -> None:
+    freud = pytest.importorskip("freud", reason="freud-analysis")
+    block, _ = frames
+    box = freud.box.Box.from_box(block.boxes[0, :3])
+    theirs = freud.locality.Voronoi().compute((box, box.wrap(block.positions[0]))).volumes
+    ours = cell_volumes(block.positions[0], np.diag(block.boxes[0, :3].astype(float)))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert ours.sum() == pytest.approx(np.prod(block.boxes[0, :3], dtype=float), rel=1e-9)
 
 
 @pytest.fixture(scope="module")
