@@ -68,6 +68,23 @@ def test_a_fault_is_one_message_without_a_traceback(words: list[str], message: s
     assert list(tmp_path.iterdir()) == [], "a fault left something behind"
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["show", "lhci", "--varient", "B"], "--variant"),
+        (["build", "lhci", "--output", "x", "--temprature", "300"], "--temperature"),
+        (["run", "x", "--untill", "density 1 %"], "--until"),
+        (["analyse", "x", "--frames", "5"], ""),
+        (["anlyse", "x"], "analyse"),
+    ],
+)
+def test_a_misspelt_option_or_command_is_refused(words: list[str], near: str) -> None:
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "220"})
+    assert done.exit_code == 2
+    assert "No such" in done.output
+    assert near in done.output
+
+
 def test_a_bad_file_is_named_with_its_field(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(BAD_SYSTEM)

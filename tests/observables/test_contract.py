@@ -61,6 +61,12 @@ def test_every_recipe_is_plain_frozen_data_that_is_equal_by_value(observable: Ob
         setattr(observable, fields(observable)[0].name if fields(observable) else "name", None)  # type: ignore[arg-type]
 
 
+def test_a_misspelt_setting_is_refused(observable: Observable) -> None:
+    for field in fields(observable):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{field.name}s'"):
+            replace(observable, **{f"{field.name}s": getattr(observable, field.name)})  # type: ignore[type-var]
+
+
 def test_every_recipe_says_when_it_holds_and_where_it_is_from(observable: Observable) -> None:
     assert "doi" in (type(observable).__doc__ or "").lower()
 

@@ -107,6 +107,12 @@ def test_the_result_draws_and_explains_itself(measured: Measurement) -> None:
         assert fact in told, fact
 
 
+@pytest.mark.parametrize("word", ["group", "charge", "chargescale"])
+def test_a_misspelt_keyword_of_the_one_line_is_refused(made: Made, word: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{word}'"):
+        observe(universe(made, "amber"), SelfDiffusion(), **{word: {"Li": 1}})
+
+
 def test_all_programs_give_the_same_numbers(made: Made) -> None:
     found = {}
     for program, (_, _, _, groups) in PROGRAMS.items():
