@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import MDAnalysis
 import numpy as np
 import openmm
 import pytest
@@ -25,7 +26,10 @@ from openmm import app
 
 from mdstudy.base.library import names
 from mdstudy.exchange.export import export
+from mdstudy.run.mechanics import masses, molecule_of
+from mdstudy.run.platforms import choose
 from mdstudy.run.rundir import RunDir
+from mdstudy.run.stress import BAR, ELEMENTS, ShearStress
 from mdstudy.system.build import templates
 from mdstudy.system.chemistry import Template
 from mdstudy.system.composition import list_systems, load_system, resolve
@@ -252,8 +256,8 @@ def command(folder: Path, *words: str, stdin: str = "") -> str:
     return done.stdout
 
 
-def gromacs_terms(folder: Path) -> Terms:
-    """Energies of the exported files box.top, box.gro and box.mdp; grompp must have nothing to warn of."""
+def gromacs_values(folder: Path) -> Terms:
+    """All that GROMACS says of the exported files box.top, box.gro and box.mdp; grompp must have nothing to warn of."""
     files = ("-f", "box.mdp", "-c", "box.gro", "-p", "box.top", "-o", "box.tpr")
     command(folder, "gmx_d", "-nobackup", "grompp", *files, "-maxwarn", "0")
     command(folder, "gmx_d", "-nobackup", "mdrun", "-s", "box.tpr", "-deffnm", "box", "-nt", "1")
@@ -261,7 +265,12 @@ def gromacs_terms(folder: Path) -> Terms:
     command(folder, "gmx_d", "-nobackup", "energy", "-f", "box.edr", "-dp", "-o", "box.xvg", stdin=f"{numbers} 0\n")
     text = (folder / "box.xvg").read_text(encoding="utf-8")
     names = re.findall(r'^@ s\d+ legend "(.*)"$', text, flags=re.MULTILINE)
-    values = dict(zip(names, map(float, text.splitlines()[-1].split()[1:]), strict=True))
+    return dict(zip(names, map(float, text.splitlines()[-1].split()[1:]), strict=True))
+
+
+def gromacs_terms(folder: Path) -> Terms:
+    """Its energies by terms."""
+    values = gromacs_values(folder)
     assert sum(values.get(name, 0.0) for parts in GROMACS_TERMS.values() for name in parts) == pytest.approx(
         values["Potential"], rel=1e-9
     ), f"a term is left out of {sorted(values)}"
@@ -303,6 +312,41 @@ def test_every_term_of_a_box_is_the_same_in_gromacs(system: str, force_field: st
     run = box(system, force_field)
     export(run.path, "gromacs", tmp_path)
     agree(gromacs_terms(tmp_path), openmm_terms(run) | dispersion(run, average_of_gromacs), 1e-6)
+
+
+@needs_gromacs
+@every_force_field
+def test_the_shear_stress_of_molecules_is_that_of_the_virial_of_gromacs(force_field: str, box, tmp_path: Path) -> None:
+    """P_ab V = -2 Xi_ab - sum_i f_ia (r_i - R_i)_b at rest, Xi the virial of atoms and f their forces in GROMACS.
+
+    The virial of atoms has what bonds, angles and the rest do within molecules; the sum takes it off, R being the
+    centre of mass of the molecule. Nothing is constrained there, so that forces of constraints, which add nothing to
+    the virial of molecules, are not in either.
+    """
+    run = box("lhci-pmma", force_field)
+    export(run.path, "gromacs", tmp_path)
+    settings = tmp_path / "box.mdp"
+    text = settings.read_text(encoding="utf-8")
+    for setting, value in (("constraints", "none"), ("dt", "0.001"), ("nstfout", "1")):
+        text = re.sub(rf"^{setting} .*\n", "", text, flags=re.MULTILINE) + f"{setting} = {value}\n"
+    settings.write_text(text, encoding="utf-8")
+    values = gromacs_values(tmp_path)
+    forces = MDAnalysis.coordinates.TRR.TRRReader(str(tmp_path / "box.trr"), convert_units=False).ts.forces
+
+    system = openmm.XmlSerializer.deserialize(run.system_xml.read_text(encoding="utf-8"))
+    context = choose("Reference").context(system, openmm.VerletIntegrator(0.001))
+    context.setState(openmm.XmlSerializer.deserialize(run.start_xml.read_text(encoding="utf-8")))
+    context.setVelocities(np.zeros((system.getNumParticles(), 3)))
+    state, owner = context.getState(getPositions=True, getVelocities=True), molecule_of(context)
+    positions, mass = np.array(state.getPositions(asNumpy=True)._value), masses(system)
+    centres = np.stack([np.bincount(owner, mass * x) for x in positions.T], axis=1) / np.bincount(owner, mass)[:, None]
+    within = (positions - centres[owner]).T @ forces
+    theirs = [-2 * values[f"Vir-{'XYZ'[a]}{'XYZ'[b]}"] - within[b, a] for a, b in ELEMENTS]
+    theirs = np.array(theirs) / state.getPeriodicBoxVolume()._value * BAR
+
+    found = ShearStress(system, choose("Reference"), owner)(state)
+    assert np.abs(within).max() > 10 * np.abs(found).max() * state.getPeriodicBoxVolume()._value / BAR
+    np.testing.assert_allclose(found, theirs, atol=3e-4 * np.abs(theirs).max())
 
 
 @needs_lammps

@@ -1,4 +1,7 @@
-"""The shear stress against sums over pairs in closed form; GROMACS has that of particle-mesh Ewald."""
+"""The shear stress against sums over pairs in closed form.
+
+With particle-mesh Ewald it is held against GROMACS in tests/physics/test_independent_programs.py.
+"""
 
 from __future__ import annotations
 
