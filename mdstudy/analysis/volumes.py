@@ -21,7 +21,7 @@ from mdstudy.analysis.frames import Block, Series, Sites, Tallied
 from mdstudy.analysis.periodic import box_matrices, wrap
 
 #: One frame in so many is looked at: volumes hardly fluctuate, and a tessellation costs as much as several frames.
-EVERY = 50
+EVERY = 100
 #: Images of atoms are first taken from this far around the box, in units of the cube root of the volume of an atom.
 _MARGIN = 3.0
 
