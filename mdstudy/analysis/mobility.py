@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mdstudy.analysis.collective import CollectiveFit, fit_collective, frame_matrix
 from mdstudy.analysis.displacement import LONGEST, DiffusionFit, fit_displacement, mean_squared_displacement
 from mdstudy.analysis.frames import Centres, Series, Sites, Tallied, Tally
-from mdstudy.analysis.volumes import CellVolumes, molecular_volumes
+from mdstudy.analysis.volumes import NearestShares, molecular_volumes
 from mdstudy.base.errors import TrajectoryError, did_you_mean
 
 #: A transport coefficient is called converged when its standard error is at most this share of it ...
@@ -143,7 +143,7 @@ def frame_tallies(sites: Sites, frames: Sequence[str], volumes: Mapping[str, flo
     known = volumes or dict.fromkeys(sites.species, 1.0)
     for frame in frames:
         reference_frame(sites, frame, known)
-    return (Centres(), CellVolumes()) if "volume-fixed" in frames and not volumes else (Centres(),)
+    return (Centres(), NearestShares()) if "volume-fixed" in frames and not volumes else (Centres(),)
 
 
 def frame_matrices(
@@ -154,7 +154,7 @@ def frame_matrices(
     A frame whose volumes are not known, since none of the frames in time was tessellated, is left out.
     """
     if "volume-fixed" in frames and not volumes:
-        volumes = molecular_volumes(tallied, sites, CellVolumes())
+        volumes = molecular_volumes(tallied, sites, NearestShares())
     lost = {"volume-fixed"} if any(map(math.isnan, volumes.values())) else set()
     return {frame: reference_frame(sites, frame, volumes) for frame in frames if frame not in lost}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdstudy.analysis.frames import Sites, Tallied, Tally
 from mdstudy.analysis.verdicts import frame_average
-from mdstudy.analysis.volumes import EVERY, CellVolumes
+from mdstudy.analysis.volumes import EVERY, POINTS, NearestShares
 from mdstudy.base.results import Measurement, Quantity
 from mdstudy.base.units import AVOGADRO
 
@@ -24,13 +24,14 @@ class MolecularVolume:
     derivatives of V: those of single ions cannot be measured, and those of salts and solvents differ from v_i as far as
     adding a molecule changes the room of the others (Olsen et al., arXiv 2504.13602). As shares of the volume they fix
     the volume-fixed frame of reference, in which the liquid as a whole does not flow if it keeps its density (Kilchert
-    et al., Phys. Chem. Chem. Phys. (2023), doi 10.1039/d2cp04423d). A polymer network is one molecule. Errors are
-    s sqrt(g/n) of the frame averages, g the statistical inefficiency.
+    et al., Phys. Chem. Chem. Phys. (2023), doi 10.1039/d2cp04423d). A polymer network is one molecule. Cells are
+    measured by points drawn anywhere in the box, of which each belongs to a molecule; errors are s sqrt(g/n) of the
+    frame averages, g the statistical inefficiency, and hold the noise of the draw.
 
     Attributes
     ----------
     every : int
-        One frame in so many is tessellated.
+        One frame in so many is looked at.
     """
 
     every: int = EVERY
@@ -41,16 +42,16 @@ class MolecularVolume:
     )
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
-        """Volumes of cells."""
+        """Shares of points."""
         del sites
-        return (CellVolumes(self.every),)
+        return (NearestShares(self.every),)
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Average over frames."""
-        volume = tallied.series(CellVolumes(self.every)).arrays["volume"]
+        volume = tallied.series(NearestShares(self.every)).arrays["volume"]
         rows = volume if len(volume) else np.full((1, len(sites.species)), np.nan)
         values = rows * 1e-21 * AVOGADRO  # nm^3 to cm^3/mol
-        method = f"Voronoi cells of all atoms, {len(volume)} frames, one in {self.every}"
+        method = f"Voronoi cells of all atoms, {POINTS} points in each of {len(volume)} frames, one in {self.every}"
         made = [
             frame_average(
                 "voronoi_volume", name, values[:, k], f"{method}, {len(molecules)} molecules", unit="cm^3/mol"

@@ -7,7 +7,7 @@ import pytest
 
 from mdstudy.analysis.collective import frame_matrix
 from mdstudy.analysis.frames import Centres, Series, Tallied
-from mdstudy.analysis.volumes import CellVolumes
+from mdstudy.analysis.volumes import NearestShares
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.onsager import OnsagerCoefficients
 
@@ -30,7 +30,7 @@ def with_volumes(passed, volumes: dict[str, float]):
     """The same pass, with a tessellation of its first frame that gives the molecules these volumes, nm^3."""
     tallied, sites = passed
     cells = Series(np.zeros(1), {"volume": np.array([[volumes[name] for name in sites.species]])})
-    return Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [cells]}), sites
+    return Tallied({Centres(): [tallied.series(Centres())], NearestShares(): [cells]}), sites
 
 
 def table(measurement, frame: str) -> dict[str, float]:
@@ -134,7 +134,7 @@ def test_frames_of_reference_convert_into_each_other_and_back(liquid) -> None:
 def test_a_part_of_a_run_without_a_tessellation_has_no_volume_fixed_frame(liquid) -> None:
     tallied, sites = liquid
     none = Series(np.zeros(0), {"volume": np.zeros((0, 3))})
-    passed = Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [none]}), sites
+    passed = Tallied({Centres(): [tallied.series(Centres())], NearestShares(): [none]}), sites
     found = OnsagerCoefficients(300.0, ("barycentric", "volume-fixed")).finish(*passed)
     assert table(found, "volume-fixed") == {}
     assert len(table(found, "barycentric")) == 6
