@@ -90,7 +90,7 @@ def candidates(
     edges : (3,) float array
         Of the box, nm.
     radius : float
-        Greatest distance between the two carbons, nm; at most half an edge counts.
+        Greatest distance between the two carbons, nm, nearest images.
     barred : set of (int, int)
         Pairs that were tried in vain.
 
@@ -104,7 +104,7 @@ def candidates(
         return []
     places = [positions[assembly.find(atom, those)] for atom, those in ((END, ends), (NEW, vinyls))]
     trees = [cKDTree(wrapped(xyz, edges), boxsize=edges) for xyz in places]
-    found = trees[0].sparse_distance_matrix(trees[1], min(radius, edges.min() / 2), output_type="ndarray")
+    found = trees[0].sparse_distance_matrix(trees[1], radius, output_type="ndarray")
     taken: set[int] = set()
     pairs = []
     for _, i, j in sorted(found[["v", "i", "j"]].tolist()):

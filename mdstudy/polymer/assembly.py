@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,11 @@ class Assembly:
 
     def find(self, atom: str, residues: Iterable[int]) -> NDArray[np.int64]:
         """Index of the atom of this name in each residue."""
-        index = {int(r): i for i, (r, name) in enumerate(zip(self.residue_of, self.names, strict=True)) if name == atom}
-        return np.array([index[int(r)] for r in residues], dtype=np.int64)
+        return np.array([self._index[atom, int(r)] for r in residues], dtype=np.int64)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, int], int]:
+        return {key: i for i, key in enumerate(zip(self.names, self.residue_of.tolist(), strict=True))}
 
     def molecules(self) -> NDArray[np.int64]:
         """Number of the molecule of each residue: what bonds hold together, counted by the first residue."""
@@ -60,6 +64,8 @@ class Assembly:
     def rings(self) -> list[list[int]]:
         """Atoms of the smallest ring through each bond inside a residue, in order around it, each ring once."""
         inside = self.bonds[self.residue_of[self.bonds[:, 0]] == self.residue_of[self.bonds[:, 1]]]
+        while (dangling := (np.bincount(inside.ravel())[inside] == 1).any(axis=1)).any():
+            inside = inside[~dangling]
         neighbours: dict[int, list[int]] = {}
         for a, b in inside.tolist():
             neighbours.setdefault(a, []).append(b)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import openmm
+from numpy.typing import NDArray
 
 from mdstudy.base.errors import BuildError
 from mdstudy.base.pace import Progress
@@ -38,8 +39,10 @@ from mdstudy.system.parameterise import parameterise
 
 #: Times, ps: the box settles before anything reacts; pairs come together, looked at in parts; new bonds relax; and what
 #: passes before ends that have no C=C within reach look again.
-SETTLE, APPROACH, LOOK, RELAX, WAIT = 10.0, 3.2, 0.4, 0.8, 4.0
-#: Steps in a row that may add nothing.
+SETTLE, APPROACH, LOOK, RELAX, WAIT = 10.0, 3.2, 0.2, 0.4, 4.0
+#: A pair is stuck if it came no nearer than by this, nm, in so many looks.
+NEARER, STUCK = 0.02, 6
+#: Steps in a row that may add nothing; each of them has one time more to come together than the one before.
 PATIENCE = 8
 #: A pair has met when its carbons are this near, nm, and the hydrogen of the end is nearer to the C=C than its carbon.
 MET = 0.42
@@ -91,9 +94,10 @@ class Reaction:
                 charge_scale=self.charge_scale,
                 cutoff=cutoff,
                 switch=cutoff - (CUTOFF - SWITCH),
+                lorentz_berthelot=True,
             )
             self._made = (assembly, made)
-        pulls = [one for i, j in pairs for one in pull(*_reacting(assembly, i, j))]
+        pulls = [one for atoms in zip(*_reacting(assembly, pairs), strict=True) for one in pull(*map(int, atoms))]
         seed = seed_for(self.seed, name, "dynamics")
         system = copy.deepcopy(self._made[1])
         # The mesh of a context follows the box of its System: it must not tell when that was made.
@@ -166,13 +170,8 @@ def _step(
     radius, pairs = _look(assembly, frame, reaction, barred, most)
     if not pairs:
         return assembly, reaction.relaxation(assembly, frame, name).advance(WAIT), Record(radius)
-    approach = reaction.relaxation(assembly, frame, name, pairs)
-    for _ in range(round(APPROACH / LOOK)):
-        near = approach.advance(LOOK)
-        met = tuple(pair for pair in pairs if _have_met(assembly, near, pair))
-        if len(met) == len(pairs):
-            break
-    apart = tuple(pair for pair in pairs if pair not in met)
+    adds = [bool(record.added) for record in reversed(records)]
+    near, met, apart = _approach(assembly, frame, reaction, pairs, name, 1 + (adds.index(True) if any(adds) else 0))
     rejected: Pairs = ()
     while met:
         bonded, placed = _bond(assembly, near, reaction, met, name)
@@ -200,17 +199,46 @@ def _look(
         radius = min(radius * WIDER, network.capture_limit)
 
 
-def _reacting(assembly: Assembly, end: int, vinyl: int) -> tuple[int, int, int]:
-    """Carbon and hydrogen of an end, and the carbon that it adds to."""
-    (carbon,), (cap,), (new,) = (assembly.find(*of) for of in ((END, [end]), (CAP, [end]), (NEW, [vinyl])))
-    return int(carbon), int(cap), int(new)
+def _approach(
+    assembly: Assembly, frame: Frame, reaction: Reaction, pairs: Pairs, name: str, times: int
+) -> tuple[Frame, Pairs, Pairs]:
+    """Draw pairs together until each has met or is stuck, or the time is up: the box, those that met, those stuck.
+
+    `times` is how many times as long as usual they have.
+    """
+    atoms = _reacting(assembly, pairs)
+    relaxation = reaction.relaxation(assembly, frame, name, pairs)
+    far, near = _distances(frame, *atoms)
+    gaps = [far + near]  # falls while they come nearer and while the hydrogen turns to the C=C
+    for _ in range(times * round(APPROACH / LOOK)):
+        frame = relaxation.advance(LOOK)
+        far, near = _distances(frame, *atoms)
+        gaps.append(far + near)
+        met = (far < MET) & (near < far)
+        before = np.min(gaps[: max(len(gaps) - times * STUCK, 0)], axis=0, initial=np.inf)
+        stuck = ~met & (np.min(gaps, axis=0) > before - NEARER)
+        if (met | stuck).all():
+            break
+    return frame, _those(pairs, met), _those(pairs, stuck)
 
 
-def _have_met(assembly: Assembly, frame: Frame, pair: tuple[int, int]) -> bool:
-    carbon, cap, new = _reacting(assembly, *pair)
-    vectors = nearest(frame.positions[[carbon, cap]] - frame.positions[new], frame.edges)
-    far, near = np.linalg.norm(vectors, axis=1)
-    return bool(far < MET and near < far)
+def _those(pairs: Pairs, chosen: NDArray[np.bool_]) -> Pairs:
+    return tuple(pair for pair, is_chosen in zip(pairs, chosen, strict=True) if is_chosen)
+
+
+def _reacting(assembly: Assembly, pairs: Pairs) -> tuple[NDArray[np.int64], ...]:
+    """Carbon and hydrogen of each end, and the carbon that it adds to."""
+    ends, vinyls = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return assembly.find(END, ends), assembly.find(CAP, ends), assembly.find(NEW, vinyls)
+
+
+def _distances(
+    frame: Frame, carbon: NDArray[np.int64], cap: NDArray[np.int64], new: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From the carbon and from the hydrogen of each end to the carbon that it adds to, nm."""
+    xyz = frame.positions
+    far, near = (np.linalg.norm(nearest(xyz[atoms] - xyz[new], frame.edges), axis=1) for atoms in (carbon, cap))
+    return far, near
 
 
 def _bond(assembly: Assembly, frame: Frame, reaction: Reaction, pairs: Pairs, name: str) -> tuple[Assembly, Frame]:

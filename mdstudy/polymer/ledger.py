@@ -31,7 +31,7 @@ class Record:
     rejected : tuple of (int, int)
         Pairs whose bond pierced a ring or stayed too long; they are not tried again.
     apart : tuple of (int, int)
-        Pairs that did not come together.
+        Pairs that came no nearer any more; what neither is here nor met was on its way when the time was up.
     """
 
     radius: float = 0.0

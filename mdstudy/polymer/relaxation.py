@@ -1,7 +1,8 @@
 """Dynamics between the steps of a polymerisation: the box settles, ends and C=C are drawn together, new bonds relax.
 
-The forces are those of the run, with a shorter cutoff, since nothing is measured here. Bonded terms are periodic, so
-that a network may reach around the box.
+Nothing is measured here, and the run that follows equilibrates with its own forces: Lennard-Jones is mixed by the rule
+that OpenMM has by hand, at half the cost on the CPU platform, and both it and Coulomb are cut shorter. Bonded terms are
+those of the run, but periodic, so that a network may reach around the box.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from openmm import unit
 
 from mdstudy.base.errors import SimulationError, first_line
+from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.run.diagnosis import name_worst, require_finite
 from mdstudy.run.platforms import Choice
 
@@ -26,8 +28,11 @@ TIMESTEP, FRICTION, PRESSURE, BAROSTAT = 0.004, 5.0, 1.0, 20
 PULL, TURN = 1500.0, 1500.0
 #: Distances, nm, at which these forces cease.
 _NEAR, _TOUCH = 0.4, 0.2
-#: Iterations of a minimisation: nothing more is needed than that dynamics can start.
-_DOWNHILL = 200
+#: Iterations of a minimisation at most, and the force, kJ/mol/nm (rms), at which it ends: nothing more is needed than
+#: that dynamics can start.
+_DOWNHILL, _GENTLE = 200, 100.0
+#: A time step is halved where the energy rises by more than this in kT an atom, until it is this much shorter.
+_RISE, _GENTLEST = 3.0, 4.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,27 +101,39 @@ class Relaxation:
         self._context.setPeriodicBoxVectors(*(openmm.Vec3(*row) for row in np.diag(frame.edges)))
         self._context.setPositions(frame.positions)
         if downhill:
-            openmm.LocalEnergyMinimizer.minimize(self._context, maxIterations=_DOWNHILL)
+            openmm.LocalEnergyMinimizer.minimize(self._context, _GENTLE, _DOWNHILL)
         self._context.setVelocitiesToTemperature(self._temperature, self._seed)
 
     def advance(self, time: float) -> Frame:
-        """Go on for a time in ps.
+        """Go on for a time in ps; what blows up goes on from there with half the time step.
 
         Raises
         ------
         SimulationError
-            The positions are no numbers any more.
+            The positions are no numbers any more, with the shortest time step either.
         """
-        start = self._context.getState(getPositions=True)
-        try:
-            self._context.getIntegrator().step(round(time / TIMESTEP))
-            require_finite(self._context.getState(getPositions=True, getEnergy=True, getVelocities=True))
-        except (openmm.OpenMMException, FloatingPointError) as error:
-            what = first_line(error)
-            raise SimulationError(
-                f"polymerisation failed ({what}); {name_worst(self._context, start, lambda atom: f'atom {atom}')}"
-            ) from error
-        return self.frame()
+        start = self._context.getState(getPositions=True, getEnergy=True)
+        most = _energy(start) + _RISE * self._context.getSystem().getNumParticles() * GAS_CONSTANT * self._temperature
+        integrator = self._context.getIntegrator()
+        while True:
+            step = integrator.getStepSize().value_in_unit(unit.picosecond)
+            try:
+                integrator.step(round(time / step))
+                end = self._context.getState(getPositions=True, getEnergy=True, getVelocities=True)
+                require_finite(end)
+                if _energy(end) > most:
+                    raise FloatingPointError("the energy leaps up")
+            except (openmm.OpenMMException, FloatingPointError) as error:
+                if step <= TIMESTEP / _GENTLEST:
+                    what = first_line(error)
+                    where = name_worst(self._context, start, lambda atom: f"atom {atom}")
+                    raise SimulationError(f"polymerisation failed ({what}); {where}") from error
+                integrator.setStepSize(step / 2)
+                self._context.setPeriodicBoxVectors(*start.getPeriodicBoxVectors())
+                self._context.setPositions(start.getPositions())
+                self._context.setVelocitiesToTemperature(self._temperature, self._seed)
+            else:
+                return self.frame()
 
     def frame(self) -> Frame:
         """Where the box is."""
@@ -124,6 +141,12 @@ class Relaxation:
         positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
         edges = np.diag(state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(unit.nanometer))
         return Frame(np.array(positions), np.array(edges))
+
+
+def _energy(state: openmm.State) -> float:
+    """Potential and kinetic, kJ/mol."""
+    parts = state.getPotentialEnergy() + state.getKineticEnergy()
+    return float(parts.value_in_unit(unit.kilojoule_per_mole))
 
 
 def _draw(pulls: Sequence[tuple[int, int, float, float]]) -> openmm.CustomBondForce:
