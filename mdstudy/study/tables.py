@@ -37,7 +37,7 @@ SUMMARY = (
 #: Of these only what surrounds the ion.
 SUMMARY_OF = {
     "first_peak_distance": ("Li-FSI.O",),
-    "coordination_number": ("Li-FSI.O", "Li-PMMA.O_carbonyl"),
+    "coordination_number": ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-PEGDMA.O_ether"),
 }
 
 
@@ -205,7 +205,8 @@ def composition_rows(composition: Composition) -> list[tuple[str, str]]:
         ("charge", f"{composition.charge:+d} e"),
     ]
     if composition.chain_length:
-        rows.append(("polymer", f"{composition.tacticity}, {composition.chain_length} units a chain"))
+        spread = "" if composition.dispersity == 1 else f" on average, dispersity {composition.dispersity:g}"
+        rows.append(("polymer", f"{composition.tacticity}, {composition.chain_length} units a chain{spread}"))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mdstudy.run.rundir import RunDir
 from mdstudy.system.chemistry import Template, crosslinker_template, molecule_template, polymer_template
 from mdstudy.system.composition import FOLDER as SYSTEMS
 from mdstudy.system.composition import Composition, load_system, resolve
+from mdstudy.system.lengths import draw_lengths
 from mdstudy.system.packing import pack, topology, write_structure
 from mdstudy.system.parameterise import load_force_field, parameterise
 from mdstudy.system.protocol import load_protocol
@@ -102,16 +104,9 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
         species = load_species(name)
         own_seed = seed_for(seed, name, "conformer")
         if isinstance(species, Polymer):
-            if name != "PMMA":
-                raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
-            template = polymer_template(
-                composition.chain_length,
-                composition.tacticity,
-                own_seed,
-                residues=species.residues,
-                racemo_fraction=composition.racemo_fraction,
-            )
-        elif isinstance(species, Molecule):
+            made += _chains(composition, species, seed)
+            continue
+        if isinstance(species, Molecule):
             template = molecule_template(name, species.smiles, species.residue, species.atoms, own_seed)
         elif isinstance(species, Crosslinker):
             units = composition.network["crosslinker_units"]
@@ -120,6 +115,28 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
             raise BuildError(f"{name}: a salt has no box of its own; its ions have")
         made.append((template, count))
     return made
+
+
+def _chains(composition: Composition, species: Polymer, seed: int) -> list[tuple[Template, int]]:
+    """One chain for all, or one each where their lengths differ."""
+    name = species.name
+    if name != "PMMA":
+        raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
+    grow = partial(
+        polymer_template,
+        tacticity=composition.tacticity,
+        residues=species.residues,
+        racemo_fraction=composition.racemo_fraction,
+    )
+    count = composition.molecules[name]
+    if composition.dispersity == 1:
+        return [(grow(composition.chain_length, seed=seed_for(seed, name, "conformer")), count)]
+    units = round(composition.formula_units[name])
+    lengths = draw_lengths(units, count, composition.dispersity, seed_for(seed, name, "lengths"))
+    return [
+        (grow(int(length), seed=seed_for(seed, f"{name} {k}", "conformer"), n_conformers=1), 1)
+        for k, length in enumerate(lengths)
+    ]
 
 
 def build(

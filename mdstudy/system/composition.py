@@ -21,6 +21,7 @@ from mdstudy.base.library import find, names
 from mdstudy.base.spec import Molarity, Spec, Temperature, read_spec
 from mdstudy.base.units import AVOGADRO, UNITS, parse
 from mdstudy.system.gel import Network
+from mdstudy.system.lengths import SHORTEST
 from mdstudy.system.species import (
     Crosslinker,
     Molecule,
@@ -71,7 +72,8 @@ class PolymerShare(Spec):
     species: str
     mass_fraction: float | None = Field(None, ge=0, le=1, description="1 for the neat polymer")
     volume_fraction: float | None = Field(None, ge=0, lt=1)
-    length: int = Field(10, ge=2, description="repeat units a chain")
+    length: int = Field(10, ge=2, description="repeat units a chain, on average where chains differ")
+    dispersity: float = Field(1.0, ge=1, le=10, description="mass over number average of the lengths; 1: all equal")
     tacticity: Literal["isotactic", "syndiotactic", "atactic"] = "syndiotactic"
     racemo_fraction: float = Field(0.5, ge=0, le=1, description="of the dyads of an atactic chain, at random")
 
@@ -100,15 +102,15 @@ class Variant(Spec):
     @model_validator(mode="after")
     def _something_or_neat(self) -> Variant:
         if self.is_neat and (self.amounts or self.molarity):
-            raise ValueError("polymer.mass_fraction of 1 leaves no room for amounts and molarity")
+            raise ValueError("a mass_fraction of 1 leaves no room for amounts and molarity")
         if not (self.is_neat or self.amounts):
             raise ValueError("amounts: say what is weighed in, or polymer.mass_fraction = 1 for the neat polymer")
         return self
 
     @property
     def is_neat(self) -> bool:
-        """Whether all of it is polymer."""
-        return self.polymer is not None and self.polymer.mass_fraction == 1
+        """Whether all of it is polymer, or network."""
+        return any(share is not None and share.mass_fraction == 1 for share in (self.polymer, self.network))
 
     def load(self, name: str) -> Species:
         """A species of the recipe, a crosslinker with its number of units."""
@@ -159,6 +161,8 @@ class Composition:
         Edge of the cubic box at that density, nm.
     racemo_fraction : float
         Of the dyads of an atactic polymer.
+    dispersity : float
+        Mass average over number average of the lengths of its chains, `chain_length` being the latter.
     network : dict of str
         What is polymerised in the box and how, see :class:`Network`; empty if nothing is.
     """
@@ -183,11 +187,16 @@ class Composition:
     chain_length: int
     tacticity: str
     racemo_fraction: float = 0.5
+    dispersity: float = 1.0
     network: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, without `network` and `racemo_fraction` where they mean nothing."""
-        meant = {"network": bool(self.network), "racemo_fraction": self.tacticity == "atactic"}
+        """Plain data for JSON, without what means nothing for this system."""
+        meant = {
+            "network": bool(self.network),
+            "racemo_fraction": self.tacticity == "atactic",
+            "dispersity": self.dispersity != 1,
+        }
         return {key: value for key, value in asdict(self).items() if meant.get(key, True)}
 
     @staticmethod
@@ -247,15 +256,19 @@ def resolve(system: str | Path | SystemSpec, variant: str | None = None, atoms: 
     per_mole = sum(n * _atoms(recipe.load(s)) for s, n in moles.items())
     network = recipe.network
     counted = [s for s in moles if network is None or s not in network.species]
-    rarest = min(counted, key=lambda s: moles[s] / (length if _is_polymer(s) else 1))
-    unit = length if _is_polymer(rarest) else 1
-    count = round(atoms / per_mole * moles[rarest] / unit)
-    if count < 1:
-        need = math.ceil(per_mole / moles[rarest] * unit)
-        raise SpecError(f"{where}: {atoms} atoms are too few for one {rarest}; take at least {need}")
-    scale = count * unit / moles[rarest]
+    scale = atoms / per_mole
+    if counted:
+        rarest = min(counted, key=lambda s: moles[s] / (length if _is_polymer(s) else 1))
+        unit = length if _is_polymer(rarest) else 1
+        count = round(scale * moles[rarest] / unit)
+        if count < 1:
+            need = math.ceil(per_mole / moles[rarest] * unit)
+            raise SpecError(f"{where}: {atoms} atoms are too few for one {rarest}; take at least {need}")
+        scale = count * unit / moles[rarest]
     exact = {s: n * scale for s, n in moles.items()}
-    units = {s: float(round(exact[s] / length) * length if _is_polymer(s) else round(exact[s])) for s in counted}
+    alike = recipe.polymer is not None and recipe.polymer.dispersity == 1
+    step = {s: length if alike and _is_polymer(s) else 1 for s in counted}
+    units = {s: float(round(exact[s] / step[s]) * step[s]) for s in counted}
     if network is not None:
         liquid = sum(n * substance_mass(load_species(s)) for s, n in units.items())
         units |= network.whole(exact, liquid, f"{where}.network")
@@ -269,7 +282,8 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
         species = recipe.load(substance)
         members = species.ions if isinstance(species, Salt) else {substance: 1}
         for member, each in members.items():
-            whole = round(n) * each if not isinstance(species, Polymer) else round(n / length)
+            polymer = isinstance(species, Polymer)
+            whole = min(round(n / length), round(n) // SHORTEST) if polymer else round(n) * each
             molecules[member] = molecules.get(member, 0) + whole
     masses = {s: n * substance_mass(recipe.load(s)) for s, n in units.items()}
     volumes = {s: n * _volume(recipe.load(s), label) for s, n in units.items()}
@@ -277,9 +291,9 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
     for name, n in molecules.items():
         species = recipe.load(name)
         if isinstance(species, Polymer | Crosslinker):
-            units_each = length if isinstance(species, Polymer) else species.units
-            n_atoms += n * species.chain_atoms(units_each)
-            mass += n * species.chain_mass(units_each)
+            repeats = round(units[name]) if isinstance(species, Polymer) else n * species.units
+            n_atoms += species.chain_atoms(repeats) + (n - 1) * species.chain_atoms(0)
+            mass += species.chain_mass(repeats) + (n - 1) * species.chain_mass(0)
         elif isinstance(species, Molecule):
             n_atoms += n * species.n_atoms
             mass += n * species.mass
@@ -310,6 +324,7 @@ def _describe(label: str, key: str, recipe: Variant, exact: dict[str, float], un
         chain_length=length,
         tacticity=recipe.polymer.tacticity if recipe.polymer else "",
         racemo_fraction=recipe.polymer.racemo_fraction if recipe.polymer else 0.5,
+        dispersity=recipe.polymer.dispersity if recipe.polymer else 1.0,
         network=recipe.network.model_dump() if recipe.network else {},
     )
 

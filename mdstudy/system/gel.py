@@ -18,14 +18,16 @@ from mdstudy.system.species import (
 
 
 class Network(Spec):
-    """A network that is grown in its solvent."""
+    """A network that is grown in its solvent, or of monomer alone."""
 
     monomer: str = "MMA"
     initiated: str = Field("MIB", description="monomer with the caps of both ends: a chain of one unit")
     crosslinker: str = "PEGDMA"
     crosslinker_units: int = Field(ge=1, description="repeat units of a crosslinker")
     crosslinker_fraction: float = Field(ge=0, lt=1, description="of the molecules that are monomer or crosslinker")
-    mass_fraction: float = Field(gt=0, lt=1, description="of monomer, initiated monomer and crosslinker in the whole")
+    mass_fraction: float = Field(
+        gt=0, le=1, description="of monomer, initiated monomer and crosslinker in the whole; 1 for the neat network"
+    )
     chain_length: float = Field(gt=1, description="C=C in the box for each chain that is begun")
     conversion: float = Field(gt=0, le=1, description="share of the C=C that react")
     racemo_fraction: float = Field(ge=0, le=1, description="probability that two neighbours are a racemo dyad")
@@ -43,6 +45,11 @@ class Network(Spec):
     def species(self) -> tuple[str, str, str]:
         """Monomer, initiated monomer, crosslinker."""
         return self.monomer, self.initiated, self.crosslinker
+
+    @property
+    def is_neat(self) -> bool:
+        """Whether there is nothing beside it."""
+        return self.mass_fraction == 1
 
     def load(self, name: str) -> Species:
         """A species, a crosslinker with its number of units."""
@@ -75,12 +82,13 @@ class Network(Spec):
         return [(field, getattr(self, field)) for field in ("monomer", "initiated", "crosslinker")]
 
     def moles(self, rest: float) -> dict[str, float]:
-        """Moles of the three beside `rest` grams of everything else; those that are not zero."""
+        """Moles of the three beside `rest` grams of everything else, to a factor if neat; those that are not zero."""
         monomer, initiated, crosslinker = self._masses()
         # Beside a mole of monomer, initiated or not, x / (1 - x) of crosslinker: one C=C, and two for each of those.
         ratio = self.crosslinker_fraction / (1 - self.crosslinker_fraction)
         begun = (1 + 2 * ratio) / self.chain_length
-        total = self._mass(rest) / ((1 - begun) * monomer + begun * initiated + ratio * crosslinker)
+        mass = 1.0 if self.is_neat else self._mass(rest)
+        total = mass / ((1 - begun) * monomer + begun * initiated + ratio * crosslinker)
         found = dict(zip(self.species, ((1 - begun) * total, begun * total, ratio * total), strict=True))
         return {name: n for name, n in found.items() if n}
 
@@ -95,9 +103,11 @@ class Network(Spec):
         monomer, initiated, crosslinker = self._masses()
         chains = max(1, round(exact[self.initiated]))
         crosslinkers = max(1, round(exact[self.crosslinker])) if self.crosslinker in exact else 0
-        monomers = round((self._mass(rest) - chains * initiated - crosslinkers * crosslinker) / monomer)
+        own = sum(n * substance_mass(self.load(name)) for name, n in exact.items())
+        mass = own if self.is_neat else self._mass(rest)
+        monomers = round((mass - chains * initiated - crosslinkers * crosslinker) / monomer)
         if monomers < 1:
-            least = (chains * initiated + crosslinkers * crosslinker + monomer) / self._mass(rest)
+            least = (chains * initiated + crosslinkers * crosslinker + monomer) / mass
             raise SpecError(
                 f"{where}: the box is too small for one chain and its crosslinker; take {least:.1f} times the atoms"
             )

@@ -119,7 +119,7 @@ def nearest_contact(counted: Counts, positions: NDArray[np.float64], edge: float
 def topology(counted: Counts, edge: float) -> app.Topology:
     """Atoms, residues, bonds and box, in the order of :func:`pack`.
 
-    Each species is one chain with the species as its id; residues are numbered from 1 in each chain.
+    Each species is one chain with the species as its id, also where its molecules differ.
 
     Parameters
     ----------
@@ -129,10 +129,12 @@ def topology(counted: Counts, edge: float) -> app.Topology:
         Edge of the cubic box, nm.
     """
     made = app.Topology()
+    chain = None
     for template, count in counted:
         if count == 0:
             continue
-        chain = made.addChain(template.name)
+        if chain is None or chain.id != template.name:
+            chain = made.addChain(template.name)
         for _ in range(count):
             atoms = []
             for name, members in template.residues:

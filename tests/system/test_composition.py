@@ -254,6 +254,17 @@ def test_a_neat_polymer_is_chains_and_nothing_else(tmp_path: Path) -> None:
     assert box.mass_fractions == {"PMMA": 1.0}
 
 
+def test_a_neat_network_is_monomer_chains_and_crosslinker_by_their_shares() -> None:
+    box = resolve("pmma-network", atoms=5000)
+    monomer, begun, crosslinker = (box.molecules[name] for name in ("MMA", "MIB", "PEGDMA"))
+    assert set(box.molecules) == {"MMA", "MIB", "PEGDMA"}
+    assert box.atoms == pytest.approx(5000, rel=0.01)
+    assert crosslinker / (monomer + begun + crosslinker) == pytest.approx(0.05, abs=0.004)
+    assert (monomer + begun + 2 * crosslinker) / begun == pytest.approx(25, rel=0.05)
+    with pytest.raises(SpecError, match="too small for one chain and its crosslinker"):
+        resolve("pmma-network", atoms=50)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
