@@ -56,21 +56,25 @@ def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate
     stamp = run.measure / STAMP
     if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
         return load(run.measure)[0]
-    measurements = measured(run, progress=progress)
+    grown = network.Network.of(read_units(run.path)) if is_polymerised(run) else None
+    measurements = measured(run, progress=progress, grown=grown)
     estimates = [e for m in measurements for e in m.estimates]
     run.measure.mkdir(exist_ok=True)
     stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
     save(run.measure, estimates, [c for m in measurements for c in m.curves])
     for grid in (g for m in measurements for g in m.grids):
         write_text(run.measure / grid.file_name, grid.to_cube())
-    if is_polymerised(run):
-        write_json(run.measure / SKETCH, sketch(network.Network.of(read_units(run.path))))
+    if grown is not None:
+        write_json(run.measure / SKETCH, sketch(grown))
     write_json(stamp, {"made_from": inputs, **record()})
     return estimates
 
 
 def measured(
-    run: RunDir, wanted: Callable[[str], bool] = lambda _: True, progress: Progress = silent
+    run: RunDir,
+    wanted: Callable[[str], bool] = lambda _: True,
+    progress: Progress = silent,
+    grown: network.Network | None = None,
 ) -> list[Measurement]:
     """Logs and one pass over the trajectory of a run, nothing written.
 
@@ -80,6 +84,8 @@ def measured(
     wanted : callable
         Whether a quantity is; recipes that give none that is are left out.
     progress : callable, optional
+    grown : Network, optional
+        Of a run that was polymerised; read if absent.
     """
     trajectory = open_run(run.path)
     temperature = float(run.read_spec()["temperature_K"])
@@ -91,7 +97,7 @@ def measured(
         )
         logged.append(attributed(Measurement("vaporisation", vapour), made))
     if is_polymerised(run) and any(wanted(quantity.name) for quantity in network.QUANTITIES):
-        logged.append(described(run, trajectory.model))
+        logged.append(described(run, grown or network.Network.of(read_units(run.path)), trajectory.model))
     if plan.production.acceleration:  # driven: nothing else is that of equilibrium
         return logged
     flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")
@@ -128,7 +134,7 @@ def is_polymerised(run: RunDir) -> bool:
     return bool(spec.get("composition", {}).get("network"))
 
 
-def described(run: RunDir, model: str = "") -> Measurement:
+def described(run: RunDir, grown: network.Network, model: str = "") -> Measurement:
     """The network of a run in numbers, where it stands last."""
     state = run.states()[-1].relative_to(run.path)
     unknown = float("nan")
@@ -144,7 +150,7 @@ def described(run: RunDir, model: str = "") -> Measurement:
         model,
         code_text(),
     )
-    return attributed(network.describe(network.Network.of(read_units(run.path))), made)
+    return attributed(network.describe(grown), made)
 
 
 def _averages(

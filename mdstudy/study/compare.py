@@ -209,11 +209,13 @@ def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
 
 
 def _pairs(cases: Sequence[Case], of: str, to: str) -> list[tuple[int, int]]:
-    """Cases of two systems that agree in everything else."""
+    """Cases of two systems that agree in everything else; in the variant only where they share the name of one."""
+    variants = [{case.first.composition.variant for case in cases if case.first.system == name} for name in (of, to)]
+    shared = bool(variants[0] & variants[1])
 
     def rest(case: Case) -> tuple[object, ...]:
         run = case.first
-        return run.composition.variant, run.force_field, run.charge_scale, run.temperature
+        return shared and run.composition.variant, run.force_field, run.charge_scale, run.temperature
 
     return [
         (i, j)
@@ -259,7 +261,7 @@ def _measured(values: Sequence[MeasuredValue], run: RunResult, quantity: str, of
     fitting = [
         value
         for value in values
-        if value.system in (run.system, run.system.removesuffix("-pmma"))
+        if value.system in (run.system, run.system.removesuffix("-pmma"), run.system.removesuffix("-gel"))
         and value.variant in (None, run.composition.variant)
         and value.quantity == quantity
         and value.of == of

@@ -16,7 +16,7 @@ from mdstudy.polymer.picture import picture
 from mdstudy.study.compare import Comparison
 
 #: Pairs shown around the ion; the rest is in the tables.
-SHOWN = ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-FSI.F", "Li-TTE.F", "Li-FSI.N")
+SHOWN = ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-PEGDMA.O_ether", "Li-FSI.F", "Li-TTE.F", "Li-FSI.N")
 
 
 def _curve(curves: Sequence[Curve], quantity: str, of: str) -> Curve | None:

@@ -86,6 +86,16 @@ def test_z_counts_both_errors() -> None:
     assert math.isnan(the_row(compare([result("tte", estimate(1.5, math.nan))], [measured("tte", 1.5, 0.1)])).z[0])
 
 
+def test_variants_that_two_systems_do_not_share_are_no_obstacle() -> None:
+    """A gel varies in its network, the liquid beside it does not."""
+    runs = [result("lhci-gel", estimate(1.0, 0.1), variant=v) for v in ("w05", "w10")]
+    runs += [result(s, estimate(1.0, 0.1), variant="A") for s in ("lhci", "dlhci")]
+    comparison = compare(runs, [measured("lhci", 1.2, 0.1)], [("lhci-gel", "lhci"), ("dlhci-gel", "dlhci")])
+    labels = [(comparison.cases[i].label, comparison.cases[j].label) for i, j in comparison.pairs]
+    assert labels == [("lhci-gel w05", "lhci A"), ("lhci-gel w10", "lhci A")]
+    assert [m.value if m else None for m in the_row(comparison).measured] == [1.2, 1.2, 1.2, None]
+
+
 def test_a_measured_value_is_taken_only_for_its_system_variant_and_temperature_the_best_source_first() -> None:
     run = [result("tte", estimate(1.5, 0.1))]
     values = [
