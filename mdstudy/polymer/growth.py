@@ -48,8 +48,8 @@ PATIENCE = 8
 MET = 0.42
 #: Greatest length of a new bond after it has relaxed, over its length in the force field. The thermal spread is 2 %.
 LONGEST = 1.15
-#: The radius grows by this factor until half of the ends have a C=C within it, or to its limit.
-WIDER = 1.15
+#: The radius grows by this factor until so many of the ends have a C=C within it, or to its limit.
+WIDER, MOST = 1.15, 0.75
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -188,10 +188,10 @@ def _step(
 def _look(
     assembly: Assembly, frame: Frame, reaction: Reaction, barred: set[tuple[int, int]], most: int
 ) -> tuple[float, Pairs]:
-    """The least radius within which half of the ends have a C=C, or the greatest allowed, and its pairs."""
+    """The least radius within which most of the ends have a C=C, or the greatest allowed, and its pairs."""
     network, rules = reaction.network, reaction.rules
     radius = network.capture_radius
-    enough = min(most, math.ceil(len(rules.ends(assembly)) / 2))
+    enough = min(most, math.ceil(MOST * len(rules.ends(assembly))))
     while True:
         pairs = candidates(assembly, rules, frame.positions, frame.edges, radius, barred)
         if len(pairs) >= enough or radius >= network.capture_limit:
