@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mdstudy.analysis.collective import CollectiveFit, fit_collective, frame_matrix
 from mdstudy.analysis.displacement import LONGEST, DiffusionFit, fit_displacement, mean_squared_displacement
 from mdstudy.analysis.frames import Centres, Series, Sites, Tallied, Tally
-from mdstudy.analysis.volumes import NearestShares, molecular_volumes
+from mdstudy.analysis.volumes import CellVolumes, molecular_volumes, radii_of
 from mdstudy.base.errors import TrajectoryError, did_you_mean
 
 #: A transport coefficient is called converged when its standard error is at most this share of it ...
@@ -133,17 +133,20 @@ def frame_tallies(sites: Sites, frames: Sequence[str], volumes: Mapping[str, flo
     frames : sequence of str
         As for :func:`reference_frame`.
     volumes : mapping of str to float
-        Partial molecular volumes; without any, the volume-fixed frame takes those of the Voronoi cells.
+        Partial molecular volumes; without any, the volume-fixed frame takes those of radical cells.
 
     Raises
     ------
     TrajectoryError
-        No such frame, or a volume is missing.
+        No such frame, a volume is missing, or atoms have no radius by which it could be found.
     """
     known = volumes or dict.fromkeys(sites.species, 1.0)
     for frame in frames:
         reference_frame(sites, frame, known)
-    return (Centres(), NearestShares()) if "volume-fixed" in frames and not volumes else (Centres(),)
+    if "volume-fixed" not in frames or volumes:
+        return (Centres(),)
+    radii_of(sites.masses)
+    return (Centres(), CellVolumes())
 
 
 def frame_matrices(
@@ -154,14 +157,14 @@ def frame_matrices(
     A frame whose volumes are not known, since none of the frames in time was tessellated, is left out.
     """
     if "volume-fixed" in frames and not volumes:
-        volumes = molecular_volumes(tallied, sites, NearestShares())
+        volumes = molecular_volumes(tallied, sites, CellVolumes())
     lost = {"volume-fixed"} if any(map(math.isnan, volumes.values())) else set()
     return {frame: reference_frame(sites, frame, volumes) for frame in frames if frame not in lost}
 
 
 def frame_text(frame: str, volumes: Mapping[str, float]) -> str:
     """A frame of reference in words, with where its volumes are from."""
-    source = "volumes as given" if volumes else "volumes of Voronoi cells"
+    source = "volumes as given" if volumes else "volumes of radical cells"
     return f"{frame} frame ({source})" if frame == "volume-fixed" else f"{frame} frame"
 
 

@@ -42,8 +42,8 @@ class OnsagerCoefficients:
     frames : tuple of str
         ``"barycentric"``, ``"SPECIES-fixed"``, ``"volume-fixed"``.
     volumes : tuple of (str, float)
-        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, the volumes of
-        the Voronoi cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
+        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, those of
+        radical cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
     """
 
     temperature: float

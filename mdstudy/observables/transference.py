@@ -51,8 +51,8 @@ class Transference:
     frames : tuple of str
         Frames of reference for the Onsager transference numbers.
     volumes : tuple of (str, float)
-        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, the volumes of
-        the Voronoi cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
+        Partial molecular volume of each species, any unit, for the volume-fixed frame; without any, those of
+        radical cells (:class:`~mdstudy.observables.molecular_volume.MolecularVolume`), whose error is left out.
     """
 
     cation: str = "Li"

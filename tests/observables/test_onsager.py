@@ -7,7 +7,7 @@ import pytest
 
 from mdstudy.analysis.collective import frame_matrix
 from mdstudy.analysis.frames import Centres, Series, Tallied
-from mdstudy.analysis.volumes import NearestShares
+from mdstudy.analysis.volumes import CellVolumes
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.observables.onsager import OnsagerCoefficients
 
@@ -30,7 +30,7 @@ def with_volumes(passed, volumes: dict[str, float]):
     """The same pass, with a tessellation of its first frame that gives the molecules these volumes, nm^3."""
     tallied, sites = passed
     cells = Series(np.zeros(1), {"volume": np.array([[volumes[name] for name in sites.species]])})
-    return Tallied({Centres(): [tallied.series(Centres())], NearestShares(): [cells]}), sites
+    return Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [cells]}), sites
 
 
 def table(measurement, frame: str) -> dict[str, float]:
@@ -98,7 +98,7 @@ def test_coefficients_of_independent_walkers_in_the_volume_fixed_frame(pass_over
     for estimate, number in zip(found.estimates, (own, -own / 2, own / 4), strict=True):
         assert abs(estimate.value - number * unit) < 2.5 * estimate.error
         assert 0 < estimate.error < 0.1 * own * unit
-        assert "Voronoi" in estimate.method
+        assert "radical cells" in estimate.method
 
 
 def test_volumes_of_the_trajectory_are_used_as_those_that_are_given(liquid) -> None:
@@ -134,7 +134,7 @@ def test_frames_of_reference_convert_into_each_other_and_back(liquid) -> None:
 def test_a_part_of_a_run_without_a_tessellation_has_no_volume_fixed_frame(liquid) -> None:
     tallied, sites = liquid
     none = Series(np.zeros(0), {"volume": np.zeros((0, 3))})
-    passed = Tallied({Centres(): [tallied.series(Centres())], NearestShares(): [none]}), sites
+    passed = Tallied({Centres(): [tallied.series(Centres())], CellVolumes(): [none]}), sites
     found = OnsagerCoefficients(300.0, ("barycentric", "volume-fixed")).finish(*passed)
     assert table(found, "volume-fixed") == {}
     assert len(table(found, "barycentric")) == 6

@@ -19,7 +19,7 @@ from mdstudy.analysis.frames import Block, Series, Sites, Sums
 from mdstudy.analysis.pairs import PairHistogram
 from mdstudy.analysis.shells import Contacts, Shells
 from mdstudy.analysis.trajectory import from_universe
-from mdstudy.analysis.volumes import NearestShares
+from mdstudy.analysis.volumes import owners
 from mdstudy.observables.clusters import Clusters
 from mdstudy.observables.shell import compositions
 
@@ -125,18 +125,18 @@ def test_distributions_are_those_of_gromacs(
     np.testing.assert_allclose(own[30:], volume[30:], rtol=0.01)
 
 
-def test_volumes_of_cells_are_those_of_freud(frames: tuple[Block, Sites]) -> None:
+def test_cells_of_atoms_of_one_size_are_the_voronoi_cells_of_freud(frames: tuple[Block, Sites]) -> None:
     freud = pytest.importorskip("freud", reason="freud-analysis")
     block, sites = frames
     box = freud.box.Box.from_box(block.boxes[0, :3])
     cells = freud.locality.Voronoi().compute((box, box.wrap(block.positions[0]))).volumes
-    theirs = [cells[sites.groups[name]].sum() / len(molecules) for name, molecules in sites.species.items()]
-    found = NearestShares(every=len(block.times), points=200_000)(block, sites)
-    assert isinstance(found, Series)
-    (ours,) = found.arrays["volume"]
-    share = theirs * np.array([len(molecules) for molecules in sites.species.values()]) / block.volumes[0]
-    spread = ours * np.sqrt((1 - share) / share / 200_000)  # of a binomial draw
-    assert np.abs((ours - theirs) / spread).max() < 3.5
+    points = np.random.default_rng(1).random((200_000, 3)) * block.boxes[0, :3]
+    found = owners(block.positions[0], np.zeros(sites.n_atoms), np.diag(block.boxes[0, :3].astype(float)), points)
+    for molecules in sites.species.values():
+        atoms = np.isin(sites.molecule_of, molecules)
+        share = cells[atoms].sum() / cells.sum()
+        spread = np.sqrt(share * (1 - share) / len(points))  # of a binomial draw
+        assert abs(atoms[found].mean() - share) < 3.5 * spread
 
 
 @pytest.fixture(scope="module")
