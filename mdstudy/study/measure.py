@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from mdstudy.analysis.attribution import attribute, compare_halves, lacks_drift, origin
@@ -168,8 +169,9 @@ def measure(
     return attribute(found, [origin(one, *where) for one in observables])
 
 
+@cache
 def code_text() -> str:
-    """Version and hash of the code that measures."""
+    """Version and hash of the code that measures, as it was when first asked for."""
     return f"mdstudy {versions()['mdstudy']}, code {code_hash(__name__)[:12]}"
 
 
