@@ -50,7 +50,7 @@ def main() -> None:
     ask.add_argument("run", type=Path, help="finished run of liquid.py")
     run = ask.parse_args().run
     found = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    kelvin = found["run"]["temperature"]
+    kelvin, molecules = found["run"]["temperature"], sum(found["spec"]["composition"]["molecules"].values())
     (top,), (mdp,) = ((run / "export" / "gromacs").glob(f"*.{kind}") for kind in ("top", "mdp"))
     results: dict[str, dict[str, float]] = {}
     for number, (name, change) in enumerate(CHANGES.items()):
@@ -70,7 +70,14 @@ def main() -> None:
                 gmx(folder, "mdrun", "-deffnm", stage, "-cpi", f"{stage}.cpt", "-ntmpi", "1", "-ntomp", "1")
             before = stage
         mean, error, samples = average(folder, "average", "Density")
-        results[name] = {"density_g_per_cm3": mean / 1e3, "error": error / 1e3, "independent_samples": samples}
+        potential, spread, _ = average(folder, "average", "Potential")
+        results[name] = {
+            "density_g_per_cm3": mean / 1e3,
+            "density_error": error / 1e3,
+            "independent_samples": samples,
+            "potential_kJ_per_mol": potential / molecules,
+            "potential_error": spread / molecules,
+        }
         print(f"{name}: {mean / 1e3:.4f} ± {error / 1e3:.4f} g/cm^3", flush=True)  # noqa: T201
         said = {"run": found["run"], "changes": results, "length_ps": LENGTH, "provenance": record([run / "spec.json"])}
         write_text(run / "sensitivity.json", json.dumps(said, indent=1) + "\n")
