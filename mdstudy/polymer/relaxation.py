@@ -116,24 +116,28 @@ class Relaxation:
         most = _energy(start) + _RISE * self._context.getSystem().getNumParticles() * GAS_CONSTANT * self._temperature
         integrator = self._context.getIntegrator()
         while True:
-            step = integrator.getStepSize().value_in_unit(unit.picosecond)
             try:
-                integrator.step(round(time / step))
+                integrator.step(round(time / self.timestep))
                 end = self._context.getState(getPositions=True, getEnergy=True, getVelocities=True)
                 require_finite(end)
                 if _energy(end) > most:
                     raise FloatingPointError("the energy leaps up")
             except (openmm.OpenMMException, FloatingPointError) as error:
-                if step <= TIMESTEP / _GENTLEST:
+                if self.timestep <= TIMESTEP / _GENTLEST:
                     what = first_line(error)
                     where = name_worst(self._context, start, lambda atom: f"atom {atom}")
                     raise SimulationError(f"polymerisation failed ({what}); {where}") from error
-                integrator.setStepSize(step / 2)
+                integrator.setStepSize(self.timestep / 2)
                 self._context.setPeriodicBoxVectors(*start.getPeriodicBoxVectors())
                 self._context.setPositions(start.getPositions())
                 self._context.setVelocitiesToTemperature(self._temperature, self._seed)
             else:
                 return self.frame()
+
+    @property
+    def timestep(self) -> float:
+        """In use at present, ps."""
+        return float(self._context.getIntegrator().getStepSize().value_in_unit(unit.picosecond))
 
     def frame(self) -> Frame:
         """Where the box is."""
