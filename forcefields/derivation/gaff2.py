@@ -21,6 +21,12 @@ HERE = Path(__file__).parent
 SHA256 = "2244b58627a85693776d12a0155a292f72b65b4398a03b87958136ad7460c67f"
 KCAL = 4.184
 
+#: An ester group and what it is on: of the vinyl group of a methacrylate, of a unit of a chain; CH2-O-CH2.
+_ESTER = {"CM": "c3", "C": "c", "O1": "o", "O2": "os", "CO": "c3", "CE": "c3", "HM": "hc", "HO": "h1", "HE": "h1"}
+_ETHER = {"C1": "c3", "C2": "c3", "O3": "os", "H1": "h1", "H2": "h1"}
+_VINYL = {"CB": "c2", "CA": "ce", "HB": "ha"} | _ESTER | _ETHER
+_SATURATED = {"CB": "c3", "CA": "c3", "HB": "hc", "HA": "hc"} | _ESTER | _ETHER
+
 #: Molecules as chains of residues, and the GAFF2 type of each kind of atom: of what bears its name, else its element.
 TYPES: dict[tuple[str, ...], dict[str, str]] = {
     ("FSI",): {"N": "n2", "S": "s6", "O": "o", "F": "f"},
@@ -29,17 +35,14 @@ TYPES: dict[tuple[str, ...], dict[str, str]] = {
         **{"H1": "hx", "H2": "hc", "H5": "hx", "H6": "hx", "H7": "hc", "H8": "hc"},
     },
     ("TTE",): {"C": "c3", "F": "f", "O": "os", "H1": "h2", "H3": "h1", "H5": "h2"},
-    ("MMA",): {
-        **{"CB": "c2", "CA": "ce", "CM": "c3", "C": "c", "O1": "o", "O2": "os", "CO": "c3"},
-        **{"HB": "ha", "HM": "hc", "HO": "h1"},
-    },
-    ("MMH", "MMU", "MMU", "MMT"): {
-        **{"CB": "c3", "CA": "c3", "CM": "c3", "C": "c", "O1": "o", "O2": "os", "CO": "c3"},
-        **{"HB": "hc", "HA": "hc", "HM": "hc", "HO": "h1"},
-    },
+    ("MMA",): _VINYL,
+    ("MMH", "MMU", "MMU", "MMT"): _SATURATED,
+    ("MMI",): _SATURATED,
 }
 #: Atoms of a residue that a symmetry of the molecule makes the same: kind to that which stands for it.
-SAME = {"P13": {"C4": "C1", "C3": "C2", "H4": "H1", "H3": "H2"}}
+SAME = {"P13": {"C4": "C1", "C3": "C2", "H4": "H1", "H3": "H2"}, "PEO": {"C2": "C1", "H2": "H1"}}
+#: Atoms that bond a residue to the one before and to the one after, where they are not those of the backbone.
+ENDS = {"PEO": ("C1", "C2"), **dict.fromkeys(("PEV", "PEU", "PET"), ("CE", "CE"))}
 
 MASSES = {"C": 12.011, "H": 1.008, "N": 14.007, "O": 15.999, "F": 18.998403163, "S": 32.06}
 
@@ -53,8 +56,8 @@ FOREIGN = {"f-s6-n2": 'angle="1.79768913" k="902.0" status="A" source="C1 FB-SB-
 LITHIUM = (1.025, 0.0279896)  # half the distance at the minimum (angstrom) and depth (kcal/mol) for TIP3P: JC, line 14
 
 #: Residues whose charges are those of a repeat unit, and the atom of each that takes what rounding leaves.
-UNIT = {"MMH": "MMU", "MMT": "MMU"}
-REST = {"FSI": "N", "P13": "N1", "TTE": "O1", "MMA": "C", "MMU": "C"}
+UNIT = {"MMH": "MMU", "MMT": "MMU", "PET": "PEU"}
+REST = {"FSI": "N", "P13": "N1", "TTE": "O1", "PEO": "O3", **dict.fromkeys(("MMA", "MMU", "MMI", "PEV", "PEU"), "C")}
 
 #: Numbers in a row of bonds, angles, torsions, planar centres.
 COLUMNS = {1: 2, 2: 2, 3: 4, 4: 3}
@@ -129,7 +132,8 @@ def terms(chain: Sequence[str], templates: dict[str, ElementTree.Element], table
             types[k, atom.attrib["name"]] = table.get(kind, table.get(kind[0], ""))
             bound[k, atom.attrib["name"]] = set()
         pairs = [((k, b.attrib["atomName1"]), (k, b.attrib["atomName2"])) for b in templates[name].iterfind("Bond")]
-        pairs += [((k - 1, "CA"), (k, "CB"))] if k else []
+        before, after = (ENDS.get(each, ("CB", "CA")) for each in (chain[k - 1], name))
+        pairs += [((k - 1, before[1]), (k, after[0]))] if k else []
         for a, b in pairs:
             bound[a].add(b)
             bound[b].add(a)
@@ -194,9 +198,9 @@ def charges_of(residue: str, types: dict[str, tuple[str, str]], fitted: Fitted) 
     if residue == "MMH":
         found["MMH_HB"] = known["HM1"]
         found["MMH_CB"] = known["CB"] + 2 * known["HB1"] - 3 * known["HM1"]
-    if residue == "MMT":
-        found["MMT_HA"] = known["HB1"]
-        found["MMT_CA"] = known["CA"] - known["HB1"]
+    if residue in ("MMT", "PET"):
+        found[f"{residue}_HA"] = known["HB1"]
+        found[f"{residue}_CA"] = known["CA"] - known["HB1"]
     total = sum(found[name] for name, _ in types.values())
     found[f"{residue}_{REST[unit]}"] += round(total) - total
     return found
@@ -205,12 +209,13 @@ def charges_of(residue: str, types: dict[str, tuple[str, str]], fitted: Fitted) 
 def document(gaff: Gaff, templates: dict[str, ElementTree.Element], fitted: Fitted) -> str:
     """The whole file."""
     types: dict[str, tuple[str, str]] = {}
-    residues, pairs, needed = [], [], {1: set[str](), 2: set[str](), 3: set[str]()}
+    residues: dict[str, list[str]] = {}
+    pairs, needed = [], {1: set[str](), 2: set[str](), 3: set[str]()}
     for chain, table in TYPES.items():
-        for residue in dict.fromkeys(chain):
+        for residue in dict.fromkeys(each for each in chain if each not in residues):
             own = types_of(residue, templates[residue], table)
             charges = charges_of(residue, own, fitted)
-            residues += residue_rows(residue, templates[residue], own)
+            residues[residue] = residue_rows(residue, templates[residue], own)
             for atom, (name, gaff_type) in own.items():
                 if name not in types:
                     types[name] = (gaff_type, atom[0])
@@ -227,7 +232,10 @@ def document(gaff: Gaff, templates: dict[str, ElementTree.Element], fitted: Fitt
             '<Type name="LI" class="Li" element="Li" mass="6.94"/>',
             *(f'<Type name="{n}" class="{c}" element="{e}" mass="{MASSES[e]}"/>' for n, (c, e) in types.items()),
         ],
-        "Residues": ['<Residue name="LI">', '  <Atom name="LI" type="LI"/>', "</Residue>", *residues],
+        "Residues": [
+            *('<Residue name="LI">', '  <Atom name="LI" type="LI"/>', "</Residue>"),
+            *(row for rows_of_residue in residues.values() for row in rows_of_residue),
+        ],
         "HarmonicBondForce": rows[1],
         "HarmonicAngleForce": rows[2],
         "PeriodicTorsionForce": rows[3] + [planar(gaff, key) for key in PLANAR],
@@ -258,7 +266,7 @@ def lennard_jones(half_minimum: float, depth: float) -> str:
 def pair_row(gaff: Gaff, name: str, gaff_type: str, charge: float, residue: str) -> str:
     """One row of the NonbondedForce."""
     line, (half_minimum, depth) = gaff.pairs[gaff_type]
-    ends = name in ("MMH_CB", "MMH_HB", "MMT_CA", "MMT_HA")
+    ends = name in ("MMH_CB", "MMH_HB", "MMT_CA", "MMT_HA", "PET_CA", "PET_HA")
     source = f"charge Q {UNIT.get(residue, residue)}{' (end of the chain, see above)' if ends else ''}"
     numbers = f'charge="{charge:.4f}" {lennard_jones(half_minimum, depth)}'
     source += f"; Lennard-Jones G2 line {line}: {gaff_type}"

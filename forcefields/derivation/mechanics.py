@@ -1,4 +1,4 @@
-"""One molecule in vacuum with the real terms of clp-opls.xml.
+"""One molecule in vacuum, alone or with Li+, with the real terms of a force field.
 
 A model that is no residue of the file is written into a copy of it as one: each atom takes class and Lennard-Jones
 parameters of a type that is there, and the charge that was fitted.
@@ -28,21 +28,26 @@ _MODEL_ROW = ("CF", "CT", "OS", "CT"), ("CT", "CT", "OS", "CT")
 _EDGE = 3.0
 
 
-def with_residue(name: str, made: Structure, types: Sequence[str], charges: Sequence[float], folder: Path) -> Path:
-    """A copy of clp-opls.xml in `folder` with one more residue, whose types are named NAME_1, NAME_2, ..."""
-    root = ElementTree.parse(FORCE_FIELD).getroot()
+def with_residue(
+    force_field: Path, name: str, made: Structure, types: Sequence[str], charges: Sequence[float], folder: Path
+) -> Path:
+    """A copy of a force field in `folder` with one more residue, whose types are named NAME_1, NAME_2, ...
+
+    Without `charges`, atoms keep those of their types.
+    """
+    root = ElementTree.parse(force_field).getroot()
 
     def row(where: str, key: str, value: str) -> ElementTree.Element:
         return next(each for each in root.iterfind(where) if each.attrib[key] == value)
 
     places = {tag: root.find(tag) for tag in ("AtomTypes", "Residues", "NonbondedForce")}
     residue = ElementTree.Element("Residue", name=name)
-    for i, (atom, base, charge) in enumerate(zip(made.names, types, charges, strict=True), start=1):
-        mine = f"{name}_{i}"
+    for i, (atom, base) in enumerate(zip(made.names, types, strict=True)):
+        mine = f"{name}_{i + 1}"
         atom_type = copy.deepcopy(row("AtomTypes/Type", "name", base))
         atom_type.set("name", mine)
         nonbonded = copy.deepcopy(row("NonbondedForce/Atom", "type", base))
-        nonbonded.attrib |= {"type": mine, "charge": f"{charge:.10f}"}
+        nonbonded.attrib |= {"type": mine, **({"charge": f"{charges[i]:.10f}"} if charges else {})}
         places["AtomTypes"].append(atom_type)
         places["NonbondedForce"].append(nonbonded)
         ElementTree.SubElement(residue, "Atom", name=atom, type=mine)
@@ -54,9 +59,16 @@ def with_residue(name: str, made: Structure, types: Sequence[str], charges: Sequ
             added = copy.deepcopy(row_of_model)
             added.attrib |= {f"class{k}": kind for k, kind in enumerate(_MODEL_ROW[0], start=1)}
             root.find("PeriodicTorsionForce").append(added)
-    path = folder / "clp-opls.xml"
+    path = folder / force_field.name
     ElementTree.ElementTree(root).write(path, encoding="unicode", xml_declaration=True)
     return path
+
+
+def borrowed(force_field: Path, made: Structure, residue: str, instead: Mapping[str, str]) -> list[str]:
+    """Atom types of a model: those of the atoms of a residue of the same names, or of those that stand for them."""
+    known = load_force_field(force_field).residues[residue].types
+    named = zip(made.names, made.elements, strict=True)
+    return [known[instead.get(name, instead.get(element, name))] for name, element in named]
 
 
 def vacuum(
@@ -66,13 +78,15 @@ def vacuum(
     charges: Sequence[float] = (),
     *,
     charge_scale: float = 1.0,
+    force_field: Path = FORCE_FIELD,
+    lithium: bool = False,
 ) -> openmm.System:
     """The System of one molecule without box, cutoff or constraints; a residue of the file where no types are given.
 
-    `charge_scale` acts on ions alone.
+    `charge_scale` acts on ions alone. With `lithium`, a Li+ comes last.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = with_residue(name, made, types, charges, Path(folder)) if types else FORCE_FIELD
+        path = with_residue(force_field, name, made, types, charges, Path(folder)) if types else force_field
         field = load_force_field(path)
         topology = app.Topology()
         residue = topology.addResidue(name, topology.addChain())
@@ -82,13 +96,16 @@ def vacuum(
         ]
         for i, j in made.bonds:
             topology.addBond(atoms[i], atoms[j])
+        if lithium:
+            topology.addAtom("LI", app.Element.getBySymbol("Li"), topology.addResidue("LI", topology.addChain()))
         topology.setPeriodicBoxVectors([Vec3(*edge) for edge in np.eye(3) * _EDGE] * unit.nanometer)
         system = parameterise(topology, path, charge_scale=charge_scale)
     forces = {force.getName(): force for force in system.getForces()}
     forces["coulomb"].setNonbondedMethod(openmm.NonbondedForce.NoCutoff)
-    forces["lennard_jones"].setNonbondedMethod(openmm.CustomNonbondedForce.NoCutoff)
-    forces["lennard_jones"].setUseSwitchingFunction(False)
-    forces["lennard_jones"].setUseLongRangeCorrection(False)
+    if "lennard_jones" in forces:  # mixed geometrically; else it is in the first
+        forces["lennard_jones"].setNonbondedMethod(openmm.CustomNonbondedForce.NoCutoff)
+        forces["lennard_jones"].setUseSwitchingFunction(False)
+        forces["lennard_jones"].setUseLongRangeCorrection(False)
     kinds = [field.residues[name].types[atom] for atom in made.names]
     for k in reversed(range(system.getNumConstraints())):
         i, j, _ = system.getConstraintParameters(k)

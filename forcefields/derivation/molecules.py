@@ -55,6 +55,7 @@ def is_cap(name: str) -> bool:
 
 TARGETS = {
     "MeOH": Target("CO", "C1 O1", trials=3),
+    "MEE": Target("COC", "C1 O1 C2", trials=3),
     "TTE": Target(
         "C(F)(F)C(F)(F)OCC(F)(F)C(F)F", "C1 F11 F12 C2 F21 F22 O1 C3 C4 F41 F42 C5 F51 F52", trials=90, most=16
     ),
@@ -66,6 +67,6 @@ TARGETS = {
     "MMU": Target("CC(C)(C)CC(C)(C(=O)OC)CC", "x1 x2 x3 x4 CB CA CM C O1 O2 CO x5 x6", trials=16, most=3),
     "PEU": Target("CC(C)(C)CC(C)(C(=O)OCC)CC", "x1 x2 x3 x4 CB CA CM C O1 O2 CE x7 x5 x6", trials=16, most=3),
     # Half of ethylene glycol dimethacrylate; the other half is its cap.
-    "PEV": Target("C=C(C)C(=O)OCCOC(=O)C(C)=C", "CB CA CM C O1 O2 CE x1 x2 x3 x4 x5 x6 x7", trials=16, most=3),
+    "PEV": Target("C=C(C)C(=O)OCCOC(=O)C(C)=C", "CB CA CM C O1 O2 CE x1 x2 x3 x4 x5 x6 x7", trials=10, most=2),
     "PEO": Target("COCCOCCOC", "x1 x2 x3 C1 O3 C2 x4 x5 x6", trials=16, most=3),
 }

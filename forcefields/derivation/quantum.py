@@ -93,6 +93,27 @@ def mp2_energy(
     return float(correlation.e_tot) * HARTREE
 
 
+def interaction(elements: Sequence[str], positions: Floats, charge: int, basis: str = "def2-tzvp") -> dict[str, float]:
+    """Energies of a complex of a ligand and Li+ (last atom), MP2, kJ/mol.
+
+    "interaction" is that of both as they are in the complex, in the basis of the complex (counterpoise: Boys and
+    Bernardi, Mol. Phys. 19, 553 (1970), doi 10.1080/00268977000101561); "superposition" is what the counterpoise takes
+    away; "ligand" is the energy of the ligand there, alone. `charge` is that of the ligand. The 1s electrons of Li+ are
+    correlated.
+    """
+    ghosts = [f"ghost-{element}" for element in elements]
+    whole = mp2_energy(elements, positions, charge + 1, basis)
+    ligand_there = mp2_energy([*elements[:-1], ghosts[-1]], positions, charge, basis)
+    ion_there = mp2_energy([*ghosts[:-1], elements[-1]], positions, 1, basis)
+    ligand = mp2_energy(elements[:-1], positions[:-1], charge, basis)
+    ion = mp2_energy(elements[-1:], positions[-1:], 1, basis)
+    return {
+        "interaction": whole - ligand_there - ion_there,
+        "superposition": ligand - ligand_there + ion - ion_there,
+        "ligand": ligand,
+    }
+
+
 def dipole(field: scf.hf.RHF) -> float:
     """Size of the dipole moment about the centre of nuclear charge, debye."""
     mol = field.mol

@@ -2,7 +2,8 @@
 
     python forcefields/derivation/scan.py cf-cf-os-ct
 
-Each point is relaxed in GFN2-xTB from its neighbour, then in Hartree-Fock/6-31G*, with the dihedral held; its energy
+Each point is relaxed in GFN2-xTB from its neighbour, then in Hartree-Fock/6-31G* unless the scan only checks a row
+(see `refined`), with the dihedral held; its energy
 is that of MP2/def2-TZVP. This is the protocol of the OPLS-AA torsions, MP2 with a triple-zeta basis at Hartree-Fock
 geometries (Kaminski et al., J. Phys. Chem. B 105, 6474 (2001), doi 10.1021/jp003919d). The models have a mirror plane
 at 0 and 180 degrees, so that half a turn is enough. Points that are there already are kept.
@@ -40,6 +41,8 @@ class Model:
         Other dihedrals of the first geometry, degrees.
     angles : tuple of int
         Values of the turned dihedral, degrees, from trans to cis.
+    refined : bool
+        Whether geometries are those of Hartree-Fock; else GFN2-xTB's, enough to check a row that is not fitted.
     """
 
     smiles: str
@@ -47,6 +50,7 @@ class Model:
     turned: str
     start: dict[str, float]
     angles: tuple[int, ...] = tuple(range(180, -1, -30))
+    refined: bool = True
 
     @property
     def structure(self) -> Structure:
@@ -63,6 +67,32 @@ MODELS = {
         "O1 C3 C4 C5",
         {"C2 O1 C3 C4": 180, "C3 C4 C5 H51": 180},
     ),
+    # What the force fields have from elsewhere, see checks.py.
+    "hc-cf-cf-os": Model(
+        "C(F)(F)C(F)(F)OC",
+        "C1 F11 F12 C2 F21 F22 O1 C3",
+        "H11 C1 C2 O1",
+        {"C1 C2 O1 C3": 180},
+        (180, 120, 60, 0),
+        refined=False,
+    ),
+    "cm-cx-c2-os": Model(
+        "C=C(C)C(=O)OC",
+        "CB CA CM C O1 O2 CO",
+        "CB CA C O2",
+        {"CA C O2 CO": 180},
+        (180, 150, 90, 30, 0),
+        refined=False,
+    ),
+    "hc-ct-c2-os": Model(
+        "CC(C)C(=O)OC",
+        "CB CA CM C O1 O2 CO",
+        "HA1 CA C O2",
+        {"CA C O2 CO": 180},
+        (180, 120, 90, 60, 0),
+        refined=False,
+    ),
+    "ct-c2-os-ct": Model("CC(=O)OC", "CA C O1 O2 CO", "CA C O2 CO", {}, (180, 120, 90, 60, 0), refined=False),
 }
 
 
@@ -89,21 +119,22 @@ def scan(name: str) -> None:
     done = {point["angle"]: point for point in known}
     positions = first_geometry(model)
     cheap = tight_binding_surface(made.elements, made.charge)
+    geometry = "HF/6-31G*" if model.refined else "GFN2-xTB"
     for angle in model.angles:
         if angle in done:
             positions = np.array(done[angle]["positions_nm"])
             continue
         held = {indices(made, model.turned): float(np.radians(angle))}
-        rough = relax(cheap, positions, made.bonds, held)
-        fine = relax(
-            hartree_fock_surface(made.elements, made.charge), rough.positions, made.bonds, held, tolerance=40.0
-        )
+        fine = relax(cheap, positions, made.bonds, held)
+        if model.refined:
+            energy_of = hartree_fock_surface(made.elements, made.charge)
+            fine = relax(energy_of, fine.positions, made.bonds, held, tolerance=40.0)
         energy = mp2_energy(made.elements, fine.positions, made.charge)
         positions = fine.positions
         done[angle] = {
             "angle": angle,
             "mp2": energy,
-            "hf": fine.energy,
+            **({"hf": fine.energy} if model.refined else {}),
             "converged": fine.converged,
             "positions_nm": np.round(positions, 5).tolist(),
         }
@@ -112,7 +143,7 @@ def scan(name: str) -> None:
             "smiles": model.smiles,
             "names": made.names,
             "turned": model.turned,
-            "method": "MP2/def2-TZVP (frozen core, density-fitted) at HF/6-31G* geometries; kJ/mol, degrees",
+            "method": f"MP2/def2-TZVP (frozen core, density-fitted) at {geometry} geometries; kJ/mol, degrees",
             "points": sorted(done.values(), key=lambda point: point["angle"]),
         }
         write(path, content)

@@ -45,6 +45,8 @@ FREE = {
     ("OS", "CT", "CF", "CF"): (1, 2, 3),
 }
 RIDGE = 10.0
+#: Scans of :data:`scan.MODELS` that are fitted.
+FITTED = ("cf-cf-os-ct", "cf-os-ct-cf", "os-ct-cf-cf")
 #: Atom types of clp-opls.xml whose class and Lennard-Jones parameters each class of a model takes.
 TYPES = {"CF": "TTE_C2", "CT": "TTE_C3", "F": "TTE_F2", "OS": "TTE_O", "HC": "TTE_H3"}
 
@@ -162,7 +164,7 @@ def against(scan: Scan, rows: Rows) -> tuple[Floats, float]:
 
 def main() -> None:
     """Fit, and write torsions.json with the scans before and after."""
-    scans = [Scan(name) for name in MODELS]
+    scans = [Scan(name) for name in FITTED]
     fitted = fit(scans)
     content: dict[str, Any] = {
         "method": "V1-V3 fitted to MP2/def2-TZVP//HF/6-31G* scans by relaxed scans of the force field",

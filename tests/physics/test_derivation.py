@@ -16,16 +16,19 @@ sys.path.insert(0, str(FOLDER))
 
 from charges import METHOD, derive  # noqa: E402
 from conformers import structure  # noqa: E402
+from dimers import FIELDS, surfaces  # noqa: E402
 from mechanics import surface, vacuum  # noqa: E402
 from molecules import TARGETS  # noqa: E402
-from quantum import BOHR, dipole, hartree_fock, mp2_energy, potential  # noqa: E402
+from quantum import BOHR, DEBYE, dipole, hartree_fock, interaction, mp2_energy, potential  # noqa: E402
 from relax import coordinate, dihedral, relax  # noqa: E402
 from resp import RADII, SHELLS, TIGHTNESS, Potential, Problem, fit, surface_points, two_stages  # noqa: E402
 from torsions import FREE, Scan, as_rows  # noqa: E402
 
 CHARGES = json.loads((FOLDER / "charges.json").read_text(encoding="utf-8"))
 TORSIONS = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
+DIMERS = json.loads((FOLDER / "dimers.json").read_text(encoding="utf-8"))["dimers"]
 ROOT = ElementTree.parse(FOLDER.parent / "clp-opls.xml").getroot()
+GAFF = ElementTree.parse(FOLDER.parent / "gaff2-resp.xml").getroot()
 
 #: Water, nm.
 WATER = np.array([[0.0, 0.0, 0.0], [0.0957, 0.0, 0.0], [-0.0240, 0.0927, 0.0]])
@@ -179,6 +182,18 @@ def test_charges_of_methanol_come_out_again() -> None:
         assert found["atoms"][name]["charge"] == pytest.approx(atom["charge"], abs=2e-3)
 
 
+def test_lithium_far_from_water_feels_its_dipole() -> None:
+    """On either side of the dipole, 1 nm away: half the difference leaves out what is even, such as polarisation."""
+    axis = (WATER[1] + WATER[2]) / np.linalg.norm(WATER[1] + WATER[2])
+    sides = [interaction([*"OHH", "Li"], np.vstack([WATER, side * axis]), 0, "def2-svp") for side in (1, -1)]
+    moment = dipole(hartree_fock("OHH", WATER, 0, "def2-svp")) / DEBYE
+    half = (sides[0]["interaction"] - sides[1]["interaction"]) / 2
+    assert half == pytest.approx(138.935 * moment, rel=0.1)  # a correlated dipole is smaller by some per cent
+    for side in sides:
+        assert side["ligand"] == pytest.approx(mp2_energy("OHH", WATER, 0, "def2-svp"), abs=1e-3)
+        assert side["superposition"] == pytest.approx(0, abs=0.05)
+
+
 # What was found, and the file that holds it.
 
 
@@ -196,6 +211,20 @@ def test_the_charges_of_tte_in_the_file_are_the_fitted_ones() -> None:
     charges = {row.attrib["type"]: float(row.attrib["charge"]) for row in ROOT.iterfind("NonbondedForce/Atom")}
     fitted = {name: atom["charge"] for name, atom in CHARGES["TTE"]["atoms"].items()}
     assert {name: charges[kind] for name, kind in types.items()} == fitted
+
+
+@pytest.mark.parametrize("residue", [row.attrib["name"] for row in GAFF.iterfind("Residues/Residue[Bond]")])
+def test_the_charges_of_gaff2_resp_are_the_fitted_ones(residue: str) -> None:
+    """Every atom but those of the ends of a chain, which differ from a repeat unit by one hydrogen."""
+    types = {a.attrib["name"]: a.attrib["type"] for a in GAFF.iterfind(f"Residues/Residue[@name='{residue}']/Atom")}
+    charges = {row.attrib["type"]: float(row.attrib["charge"]) for row in GAFF.iterfind("NonbondedForce/Atom")}
+    unit, *ends = {"MMH": ("MMU", "CB", "HB"), "MMT": ("MMU", "CA", "HA"), "PET": ("PEU", "CA", "HA")}.get(
+        residue, (residue,)
+    )
+    inside = [name for name in types if not any(name.startswith(end) for end in ends)]
+    assert len(inside) > len(types) / 2
+    fitted = {name: CHARGES[unit]["atoms"][name]["charge"] for name in inside}
+    assert {name: charges[types[name]] for name in inside} == pytest.approx(fitted, abs=5e-5)
 
 
 def shipped(kind: tuple[str, ...]) -> dict[str, Any]:
@@ -240,3 +269,25 @@ def test_free_values_fill_the_rows_in_order() -> None:
     count = sum(len(orders) for orders in FREE.values())
     rows = as_rows(np.arange(count, dtype=float))
     assert [rows[kind][n - 1] for kind, orders in FREE.items() for n in orders] == list(range(count))
+
+
+# Lithium and its ligands.
+
+
+@pytest.mark.parametrize("name", DIMERS)
+def test_the_force_fields_as_shipped_bind_lithium_as_dimers_json_says(name: str) -> None:
+    positions = np.array(DIMERS[name]["positions_nm"])
+    for label, field in FIELDS.items():
+        both, alone = surfaces(DIMERS[name]["ligand"], *field)
+        wanted = DIMERS[name]["mechanics"][label]["interaction"]
+        assert both(positions)[0] - alone(positions[:-1])[0] == pytest.approx(wanted, abs=1e-3), label
+
+
+def test_lithium_prefers_the_anion_to_the_ester_and_the_ester_to_tte() -> None:
+    """In quantum chemistry and in both force fields, whether the charges of the ions are scaled or not."""
+    order = ["FSI bidentate", "MMI carbonyl", "TTE chelate"]
+    for found in (
+        [DIMERS[name]["quantum"]["interaction"] for name in order],
+        *([DIMERS[name]["mechanics"][label]["relaxed"] for name in order] for label in FIELDS),
+    ):
+        assert found == sorted(found)
