@@ -46,7 +46,7 @@ def pair_states(
     sorted_rows = []
     for shells in (near, far):
         rows = np.flatnonzero(shells.kind == kind)
-        key = shells.ion[rows] * n_molecules + shells.molecule[rows]
+        key = shells.ion[rows].astype(np.intp) * n_molecules + shells.molecule[rows]
         order = np.argsort(key, kind="stable")
         sorted_rows.append((key[order], shells.frame[rows[order]]))
     touching = np.unique(sorted_rows[0][0])

@@ -143,15 +143,20 @@ class Series:
     """Arrays that join in time: the first axis of each is the frame."""
 
     times: NDArray[np.float64]
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: dict[str, NDArray[Any]]
 
     @staticmethod
     def join(parts: Sequence[Series]) -> Series:
-        """Put consecutive parts together."""
-        return Series(
-            np.concatenate([p.times for p in parts]),
-            {k: np.concatenate([p.arrays[k] for p in parts]) for k in parts[0].arrays},
-        )
+        """Put consecutive parts together; their arrays become views of the whole, so that nothing is held twice."""
+        whole = Series(np.concatenate([part.times for part in parts]), {})
+        for name in parts[0].arrays:
+            whole.arrays[name] = np.concatenate([part.arrays[name] for part in parts])
+            first = 0
+            for part in parts:
+                last = first + len(part.arrays[name])
+                part.arrays[name] = whole.arrays[name][first:last]
+                first = last
+        return whole
 
 
 class Tally(Protocol):

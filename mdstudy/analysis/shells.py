@@ -93,8 +93,8 @@ class Shells:
     molecules: tuple[NDArray[np.intp], ...]
     n_frames: int
     n_ions: int
-    frame: NDArray[np.intp]
-    ion: NDArray[np.intp]
+    frame: NDArray[np.int32]
+    ion: NDArray[np.int32]
     molecule: NDArray[np.int32]
     kind: NDArray[np.int8]
     atoms: NDArray[np.int16]
@@ -124,8 +124,8 @@ class Shells:
             tuple(_molecules_of(name, listed.donors, sites) for name in species),
             n_frames,
             n_ions,
-            rows // (n_molecules * n_ions),
-            rows // n_molecules % n_ions,
+            (rows // (n_molecules * n_ions)).astype(np.int32),
+            (rows // n_molecules % n_ions).astype(np.int32),
             (rows % n_molecules).astype(np.int32),
             kind[donor[one]].astype(np.int8),
             atoms.astype(np.int16),
@@ -138,7 +138,7 @@ class Shells:
     @staticmethod
     def join(parts: Sequence[Shells]) -> Shells:
         """Put consecutive parts together."""
-        frames = np.cumsum([0, *(part.n_frames for part in parts)])
+        frames = np.cumsum([0, *(part.n_frames for part in parts)], dtype=np.int32)
         rows = np.cumsum([0, *(len(part.frame) for part in parts)], dtype=np.int32)
         return Shells(
             parts[0].species,
@@ -158,7 +158,7 @@ class Shells:
     def counts(self) -> NDArray[np.intp]:
         """Molecules of each species in the shell of each ion, (n_frames, n_ions, n_species) int array."""
         shape = (self.n_frames, self.n_ions, len(self.species))
-        cell = (self.frame * self.n_ions + self.ion) * len(self.species) + self.kind
+        cell = (self.frame.astype(np.intp) * self.n_ions + self.ion) * len(self.species) + self.kind
         return np.bincount(cell, minlength=math.prod(shape)).reshape(shape)
 
     def ions_of(self, species: str) -> NDArray[np.intp]:
@@ -166,7 +166,7 @@ class Shells:
         k = self.species.index(species)
         of = self.kind == k
         n = len(self.molecules[k])
-        cell = self.frame[of] * n + np.searchsorted(self.molecules[k], self.molecule[of])
+        cell = self.frame[of].astype(np.intp) * n + np.searchsorted(self.molecules[k], self.molecule[of])
         return np.bincount(cell, minlength=self.n_frames * n).reshape(self.n_frames, n)
 
     def per_frame(self, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:

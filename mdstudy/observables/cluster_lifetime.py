@@ -19,7 +19,7 @@ from mdstudy.base.results import Estimate, Measurement, Quantity
 
 #: Classes of clusters by their number of ions: name, least and most.
 SIZES = (("2 ions", 2, 2), ("3 to 10 ions", 3, 10), ("more than 10 ions", 11, 2**31))
-_CHUNK = 1_000_000  # ions of all frames whose clusters are found at once
+_CHUNK = 250_000  # ions of all frames whose clusters are found at once
 _STRIDE = np.array([0x9E3779B97F4A7C15], dtype=np.uint64)  # between the same cluster in successive frames
 
 

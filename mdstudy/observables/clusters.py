@@ -17,7 +17,7 @@ from mdstudy.base.statistics import mean_and_error
 
 DIRECTIONS = ("a", "b", "c")
 #: Ions whose clusters are found at once: bounds the memory.
-_CHUNK = 1_000_000
+_CHUNK = 250_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Clusters:
         k = shells.species.index(anion)
         n_nodes = shells.n_ions + len(shells.molecules[k])
         edges = shells.kind == k
-        frame, cation, shift = shells.frame[edges], shells.ion[edges], shells.image[edges].astype(np.intp)
+        frame, cation, shift = (array[edges].astype(np.intp) for array in (shells.frame, shells.ion, shells.image))
         partner = shells.n_ions + np.searchsorted(shells.molecules[k], shells.molecule[edges])
         frames, cations, anions = [], [], []
         percolates = np.zeros((shells.n_frames, 3), dtype=bool)

@@ -108,7 +108,7 @@ def carried_paths(shells: Shells, centres: NDArray[np.floating]) -> tuple[NDArra
     changed : float
     """
     n_molecules = centres.shape[1]
-    cell = shells.frame * shells.n_ions + shells.ion
+    cell = shells.frame.astype(np.intp) * shells.n_ions + shells.ion
     key = cell * n_molecules + shells.molecule
     stays = np.isin(key + shells.n_ions * n_molecules, key, assume_unique=True)
     before = shells.frame < shells.n_frames - 1
