@@ -43,19 +43,20 @@ def pair_states(
         Whether the pair is within the first minimum, and within the margin.
     """
     n_molecules = 1 + max(int(near.molecule.max(initial=0)), int(far.molecule.max(initial=0)))
+    narrow = np.int32 if near.n_ions * n_molecules < 2**31 else np.int64
     sorted_rows = []
     for shells in (near, far):
-        rows = np.flatnonzero(shells.kind == kind)
-        key = shells.ion[rows].astype(np.intp) * n_molecules + shells.molecule[rows]
+        rows = shells.kind == kind
+        key = shells.ion[rows].astype(narrow) * narrow(n_molecules) + shells.molecule[rows]
         order = np.argsort(key, kind="stable")
-        sorted_rows.append((key[order], shells.frame[rows[order]]))
+        sorted_rows.append((key[order], shells.frame[rows][order]))
     touching = np.unique(sorted_rows[0][0])
     step = max(1, _CHUNK // near.n_frames)
     for first in range(0, len(touching), step):
         some = touching[first : first + step]
         states = []
         for key, frame in sorted_rows:
-            these = slice(*np.searchsorted(key, [some[0], some[-1] + 1]))
+            these = slice(*np.searchsorted(key, np.array([some[0], some[-1] + 1], dtype=key.dtype)))
             place = np.searchsorted(some, key[these])
             of = some[place] == key[these]
             state = np.zeros((near.n_frames, len(some)), dtype=bool)
@@ -64,17 +65,17 @@ def pair_states(
         yield some // n_molecules, some % n_molecules, states[0], states[1]
 
 
-def bound_pairs(near: Shells, far: Shells, kind: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def bound_pairs(near: Shells, far: Shells, kind: int) -> tuple[NDArray[np.integer], ...]:
     """Every bound pair of every frame, in order of frames; parameters of :func:`pair_states`.
 
     Returns
     -------
-    frame, ion, molecule : (n,) int arrays
+    frame, ion, molecule : (n,) int32 arrays
     """
-    found: list[tuple[NDArray[np.intp], ...]] = [(np.empty(0, dtype=np.intp),) * 3]
+    found: list[tuple[NDArray[np.int32], ...]] = [(np.empty(0, dtype=np.int32),) * 3]
     for ions, molecules, inner, outer in pair_states(near, far, kind):
         frame, pair = np.nonzero(bound_states(inner, outer))
-        found.append((frame, ions[pair], molecules[pair]))
+        found.append(tuple(one.astype(np.int32) for one in (frame, ions[pair], molecules[pair])))
     frame, ion, molecule = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(frame, kind="stable")
     return frame[order], ion[order], molecule[order]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,6 +230,17 @@ class FirstShell:
     def shells(self, tallied: Tallied, sites: Sites, wider: float = 0.0) -> Shells:
         """First shells within the cutoffs, or cutoffs that are `wider` (nm)."""
         return tallied.once((self, wider), lambda: Shells.join(list(self._pieces(tallied, sites, wider))))
+
+    def pairs(self, tallied: Tallied, sites: Sites, wider: float) -> Shells:
+        """The same of which only who is near whom is kept, not by which atoms and in which image."""
+
+        def bare(some: Shells) -> Shells:
+            none = {name: getattr(some, name)[:0].copy() for name in ("atoms", "image", "row", "donor")}
+            return replace(some, **none)
+
+        return tallied.once(
+            ("pairs", self, wider), lambda: Shells.join([bare(some) for some in self._pieces(tallied, sites, wider)])
+        )
 
     def _pieces(self, tallied: Tallied, sites: Sites, wider: float) -> Iterator[Shells]:
         """The same for some of the frames at a time, which need not be kept."""

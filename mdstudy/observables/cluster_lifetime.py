@@ -61,7 +61,7 @@ class ClusterLifetime:
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
         """Follow clusters from frame to frame."""
         interval = even_interval(tallied.series(Centres())) / 1000  # ns
-        near, far = self.shell.shells(tallied, sites), self.shell.shells(tallied, sites, MARGIN)
+        near, far = self.shell.shells(tallied, sites), self.shell.pairs(tallied, sites, MARGIN)
         kind = near.species.index(self.anion)
         frame, cation, molecule = bound_pairs(near, far, kind)
         anion = np.searchsorted(near.molecules[kind], molecule)
@@ -80,9 +80,9 @@ class ClusterLifetime:
 
 
 def cluster_losses(
-    frame: NDArray[np.intp],
-    cation: NDArray[np.intp],
-    anion: NDArray[np.intp],
+    frame: NDArray[np.integer],
+    cation: NDArray[np.integer],
+    anion: NDArray[np.integer],
     n_frames: int,
     numbers: Sequence[int],
 ) -> tuple[list[int], list[int]]:
@@ -109,7 +109,7 @@ def cluster_losses(
     for first in range(0, n_frames - 1, step - 1):  # the last frame of a chunk is the first of the next
         last = min(first + step, n_frames)
         low, high = np.searchsorted(frame, [first, last])
-        base = (frame[low:high] - first) * n_nodes
+        base = (frame[low:high].astype(np.intp) - first) * n_nodes
         edges = base + cation[low:high], base + numbers[0] + anion[low:high]
         parts = connect(*edges, np.zeros((high - low, 3), dtype=np.intp), (last - first) * n_nodes)
         size = np.bincount(parts.label, minlength=parts.number)

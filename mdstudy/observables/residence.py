@@ -80,7 +80,7 @@ class ResidenceTimes:
         """Count contacts that end and correlate those that are there."""
         interval = even_interval(tallied.series(Centres())) / 1000  # ns
         near = self.shell.shells(tallied, sites)
-        far = self.shell.shells(tallied, sites, MARGIN)
+        far = self.shell.pairs(tallied, sites, MARGIN)
         method = self.shell.method(tallied, sites)
         reach = self.shell.contacts(sites).reach
         left = f"left {MARGIN} nm beyond, at {reach} nm at most"
