@@ -54,13 +54,14 @@ def charge_dipole(made: Structure, positions: Floats, charges: Floats) -> float:
 
 
 def rounded(charges: Floats, target: Target) -> Floats:
-    """Charges to four digits that sum exactly: what rounding leaves goes to the largest charge that no atom shares."""
+    """Charges to four digits that sum exactly: what rounding leaves goes to the largest that fewest atoms share."""
     made, result = target.structure, np.round(charges, 4)
     for atoms, total in reversed(target.groups):  # a unit first, then the whole by its caps
-        alone = [i for i in atoms if made.symmetry.count(made.symmetry[i]) == 1]
         inside = set(target.groups[-1][0]) if len(target.groups) > 1 and len(atoms) == len(made.names) else set()
-        largest = max((i for i in alone if i not in inside), key=lambda i: abs(result[i]))
-        result[largest] += total - result[list(atoms)].sum()
+        free = [i for i in atoms if i not in inside]
+        first = min(free, key=lambda i: (made.symmetry.count(made.symmetry[i]), -abs(result[i])))
+        alike = [i for i in free if made.symmetry[i] == made.symmetry[first]]
+        result[alike] += (total - result[list(atoms)].sum()) / len(alike)
     return np.round(result, 4)
 
 

@@ -17,14 +17,16 @@ FOLDER = Path(__file__).resolve().parent
 def main() -> None:
     """Draw torsions.json."""
     found = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
-    figure, axes = plt.subplots(1, len(found["scans"]), figsize=(7.2, 2.6), layout="constrained")
-    for axis, (name, scan) in zip(axes, found["scans"].items(), strict=True):
+    figure, axes = plt.subplots(2, 3, figsize=(7.2, 4.8), layout="constrained")
+    for axis in axes.flat[len(found["scans"]) :]:
+        axis.set_axis_off()
+    for axis, (name, scan) in zip(axes.flat, found["scans"].items(), strict=False):
         axis.plot(scan["angle"], scan["quantum"], "ko", label="MP2")
         axis.plot(scan["angle"], scan["before"], "C1--", label=f"before, RMS {scan['rms_before']:.1f}")
         axis.plot(scan["angle"], scan["after"], "C0-", label=f"after, RMS {scan['rms_after']:.1f}")
         axis.set(title=name.upper(), xlabel="dihedral / deg", xticks=range(0, 181, 60))
         axis.legend(frameon=False)
-    axes[0].set_ylabel("energy / kJ mol$^{-1}$")
+    figure.supylabel("energy / kJ mol$^{-1}$")
     figure.savefig(FOLDER / "torsions.svg", metadata={"Date": None})
 
 

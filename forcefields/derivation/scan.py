@@ -2,11 +2,11 @@
 
     python forcefields/derivation/scan.py cf-cf-os-ct
 
-Each point is relaxed in GFN2-xTB from its neighbour, then in Hartree-Fock/6-31G* unless the scan only checks a row
-(see `refined`), with the dihedral held; its energy
+Each point is relaxed in GFN2-xTB from its neighbour, then in Hartree-Fock/6-31G*, with the dihedral held; its energy
 is that of MP2/def2-TZVP. This is the protocol of the OPLS-AA torsions, MP2 with a triple-zeta basis at Hartree-Fock
-geometries (Kaminski et al., J. Phys. Chem. B 105, 6474 (2001), doi 10.1021/jp003919d). The models have a mirror plane
-at 0 and 180 degrees, so that half a turn is enough. Points that are there already are kept.
+geometries (Kaminski et al., J. Phys. Chem. B 105, 6474 (2001), doi 10.1021/jp003919d); scans that only check a row do
+with less (see `level`). The models have a mirror plane at 0 and 180 degrees, so that half a turn is enough.
+Points that are there already are kept.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ class Model:
         Other dihedrals of the first geometry, degrees.
     angles : tuple of int
         Values of the turned dihedral, degrees, from trans to cis.
-    refined : bool
-        Whether geometries are those of Hartree-Fock; else GFN2-xTB's, enough to check a row that is not fitted.
+    level : (str, str)
+        Of the geometries, "HF/6-31G*" or "GFN2-xTB", and basis of the MP2 energies.
+    residue : str
+        Of the force fields, if it is one.
     """
 
     smiles: str
@@ -50,7 +52,8 @@ class Model:
     turned: str
     start: dict[str, float]
     angles: tuple[int, ...] = tuple(range(180, -1, -30))
-    refined: bool = True
+    level: tuple[str, str] = ("HF/6-31G*", "def2-TZVP")
+    residue: str = ""
 
     @property
     def structure(self) -> Structure:
@@ -67,14 +70,12 @@ MODELS = {
         "O1 C3 C4 C5",
         {"C2 O1 C3 C4": 180, "C3 C4 C5 H51": 180},
     ),
-    # What the force fields have from elsewhere, see checks.py.
     "hc-cf-cf-os": Model(
         "C(F)(F)C(F)(F)OC",
         "C1 F11 F12 C2 F21 F22 O1 C3",
         "H11 C1 C2 O1",
         {"C1 C2 O1 C3": 180},
-        (180, 120, 60, 0),
-        refined=False,
+        level=("GFN2-xTB", "def2-TZVP"),
     ),
     "cm-cx-c2-os": Model(
         "C=C(C)C(=O)OC",
@@ -82,7 +83,8 @@ MODELS = {
         "CB CA C O2",
         {"CA C O2 CO": 180},
         (180, 150, 90, 30, 0),
-        refined=False,
+        ("GFN2-xTB", "def2-TZVP"),
+        "MMA",
     ),
     "hc-ct-c2-os": Model(
         "CC(C)C(=O)OC",
@@ -90,9 +92,9 @@ MODELS = {
         "HA1 CA C O2",
         {"CA C O2 CO": 180},
         (180, 120, 90, 60, 0),
-        refined=False,
+        ("GFN2-xTB", "def2-SVP"),
+        "MMI",
     ),
-    "ct-c2-os-ct": Model("CC(=O)OC", "CA C O1 O2 CO", "CA C O2 CO", {}, (180, 120, 90, 60, 0), refined=False),
 }
 
 
@@ -119,22 +121,22 @@ def scan(name: str) -> None:
     done = {point["angle"]: point for point in known}
     positions = first_geometry(model)
     cheap = tight_binding_surface(made.elements, made.charge)
-    geometry = "HF/6-31G*" if model.refined else "GFN2-xTB"
+    geometry, basis = model.level
     for angle in model.angles:
         if angle in done:
             positions = np.array(done[angle]["positions_nm"])
             continue
         held = {indices(made, model.turned): float(np.radians(angle))}
         fine = relax(cheap, positions, made.bonds, held)
-        if model.refined:
+        if geometry == "HF/6-31G*":
             energy_of = hartree_fock_surface(made.elements, made.charge)
             fine = relax(energy_of, fine.positions, made.bonds, held, tolerance=40.0)
-        energy = mp2_energy(made.elements, fine.positions, made.charge)
+        energy = mp2_energy(made.elements, fine.positions, made.charge, basis)
         positions = fine.positions
         done[angle] = {
             "angle": angle,
             "mp2": energy,
-            **({"hf": fine.energy} if model.refined else {}),
+            **({"hf": fine.energy} if geometry == "HF/6-31G*" else {}),
             "converged": fine.converged,
             "positions_nm": np.round(positions, 5).tolist(),
         }
@@ -143,7 +145,7 @@ def scan(name: str) -> None:
             "smiles": model.smiles,
             "names": made.names,
             "turned": model.turned,
-            "method": f"MP2/def2-TZVP (frozen core, density-fitted) at {geometry} geometries; kJ/mol, degrees",
+            "method": f"MP2/{basis} (frozen core, density-fitted) at {geometry} geometries; kJ/mol, degrees",
             "points": sorted(done.values(), key=lambda point: point["angle"]),
         }
         write(path, content)

@@ -1,4 +1,4 @@
-"""Fit the torsions of TTE to the scans, with the fitted charges and the real terms of clp-opls.xml.
+"""Fit torsions of TTE and of methacrylates to the scans, with the fitted charges and the real terms of clp-opls.xml.
 
     python forcefields/derivation/torsions.py
 
@@ -6,8 +6,8 @@ Each point of each scan is relaxed in the force field with the dihedral held; wh
 force field without the fitted rows is then linear in V1, V2, V3 and solved for by least squares. The geometries depend
 on the rows, so this is iterated. Weights: exp(-E / 10 kJ/mol), at least 0.05: valleys before summits. A ridge draws
 each V to the analogue that it starts from, as strongly as one point that misses by 1 kJ/mol for each RIDGE kJ/mol:
-what the scans do not determine stays with the analogue. Charges of the models: RESP, by the same procedure as those of
-TTE, of the points of the scan below 12 kJ/mol.
+what the scans do not determine stays with the analogue. Charges are those of the residue where the model is one, else
+RESP, by the same procedure as those of TTE, of the points of the scan below 12 kJ/mol.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import numpy as np
 import openmm
 from charges import evaluate, write
 from conformers import Structure
-from mechanics import set_dihedrals, surface, vacuum
+from mechanics import FORCE_FIELD, set_dihedrals, surface, vacuum
 from quantum import Floats
 from relax import Path, dihedral, paths, relax
 from resp import two_stages
 from scan import MODELS, SCANS, indices
+
+from mdstudy.system.forcefield import load_force_field
 
 FOLDER = File(__file__).resolve().parent
 TORSIONS = FOLDER / "torsions.json"
@@ -36,17 +38,24 @@ STARTERS: Rows = {
     ("F", "CF", "OS", "CT"): (0.0, 0.0, 3.1798),
     ("CF", "OS", "CT", "CF"): (2.7196, -1.0460, 2.8033),
     ("OS", "CT", "CF", "CF"): (7.1588, -2.0920, 2.7740),
+    ("HC", "CF", "CF", "OS"): (0.0, 0.0, 1.9581),
+    ("F", "CF", "CF", "OS"): (0.0, 0.0, 7.4962),
+    ("CM", "CX", "C_2", "OS"): (13.3888, -12.5520, 0.0),
 }
-#: V that are fitted; the two fluorines of a CF2 see V1 and V2 of F-CF-OS-CT as -V1 and -V2 of CF-CF-OS-CT.
+#: V that are fitted; the two fluorines of a CF2 see V1 and V2 of F-CF-OS-CT as -V1 and -V2 of CF-CF-OS-CT,
+#: and likewise those of a CHF2 group.
 FREE = {
     ("CF", "CF", "OS", "CT"): (1, 2, 3),
     ("F", "CF", "OS", "CT"): (3,),
     ("CF", "OS", "CT", "CF"): (1, 2, 3),
     ("OS", "CT", "CF", "CF"): (1, 2, 3),
+    ("HC", "CF", "CF", "OS"): (1, 2),
+    ("F", "CF", "CF", "OS"): (3,),
+    ("CM", "CX", "C_2", "OS"): (1, 2),
 }
 RIDGE = 10.0
-#: Scans of :data:`scan.MODELS` that are fitted.
-FITTED = ("cf-cf-os-ct", "cf-os-ct-cf", "os-ct-cf-cf")
+#: Scans of :data:`scan.MODELS` that are fitted, all at once.
+FITTED = ("cf-cf-os-ct", "cf-os-ct-cf", "os-ct-cf-cf", "hc-cf-cf-os", "cm-cx-c2-os")
 #: Atom types of clp-opls.xml whose class and Lennard-Jones parameters each class of a model takes.
 TYPES = {"CF": "TTE_C2", "CT": "TTE_C3", "F": "TTE_F2", "OS": "TTE_O", "HC": "TTE_H3"}
 
@@ -66,14 +75,17 @@ class Scan:
         model, found = MODELS[name], json.loads((SCANS / f"{name}.json").read_text(encoding="utf-8"))
         self.made, self.name = model.structure, name
         self.path = indices(self.made, model.turned)
-        self.classes = classes(self.made)
-        self.types = [TYPES[kind] for kind in self.classes]
+        self.residue = model.residue
+        field = load_force_field(FORCE_FIELD)
+        known = [field.residues[model.residue].types[atom] for atom in self.made.names] if model.residue else []
+        self.classes = tuple(field.classes[kind] for kind in known) or classes(self.made)
+        self.types = [] if known else [TYPES[kind] for kind in self.classes]
         self.angles = np.array([point["angle"] for point in found["points"]])
         energies = np.array([point["mp2"] for point in found["points"]])
         self.quantum = energies - energies.min()
         self.positions = [np.array(point["positions_nm"]) for point in found["points"]]
         self.weights = np.maximum(np.exp(-self.quantum / 10), 0.05)
-        self.charges = self._charges(found)
+        self.charges = [] if known else list(self._charges(found))
         self.paths = self._free_paths()
 
     def _charges(self, found: dict[str, Any]) -> Floats:
@@ -91,7 +103,7 @@ class Scan:
 
     def system(self, rows: Rows) -> openmm.System:
         """The model in vacuum with these rows."""
-        system = vacuum("MOD", self.made, self.types, self.charges)
+        system = vacuum(self.residue or "MOD", self.made, self.types, self.charges)
         set_dihedrals(system, self.classes, rows)
         return system
 

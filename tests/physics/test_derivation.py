@@ -15,9 +15,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "forcefields" / "derivation"
 sys.path.insert(0, str(FOLDER))
 
 from charges import METHOD, derive  # noqa: E402
+from checks import check_scan  # noqa: E402
 from conformers import structure  # noqa: E402
 from dimers import FIELDS, surfaces  # noqa: E402
-from mechanics import surface, vacuum  # noqa: E402
+from mechanics import surface  # noqa: E402
 from molecules import TARGETS  # noqa: E402
 from quantum import BOHR, DEBYE, dipole, hartree_fock, interaction, mp2_energy, potential  # noqa: E402
 from relax import coordinate, dihedral, relax  # noqa: E402
@@ -26,6 +27,7 @@ from torsions import FREE, Scan, as_rows  # noqa: E402
 
 CHARGES = json.loads((FOLDER / "charges.json").read_text(encoding="utf-8"))
 TORSIONS = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
+CHECKED = json.loads((FOLDER / "checks.json").read_text(encoding="utf-8"))["scans"]
 DIMERS = json.loads((FOLDER / "dimers.json").read_text(encoding="utf-8"))["dimers"]
 ROOT = ElementTree.parse(FOLDER.parent / "clp-opls.xml").getroot()
 GAFF = ElementTree.parse(FOLDER.parent / "gaff2-resp.xml").getroot()
@@ -254,8 +256,7 @@ def test_the_torsions_in_the_file_are_the_fitted_ones(kind: tuple[str, ...]) -> 
 def test_the_shipped_file_follows_the_scan(name: str) -> None:
     """The System as it is made from the file, no row replaced, has the energies that torsions.json states."""
     scan = Scan(name)
-    system = vacuum("MOD", scan.made, scan.types, scan.charges)
-    energy = surface(system)
+    energy = surface(scan.system({}))
     found = []
     for angle, start in zip(scan.angles, scan.positions, strict=True):
         held = {scan.path: float(np.radians(angle))}
@@ -269,6 +270,11 @@ def test_free_values_fill_the_rows_in_order() -> None:
     count = sum(len(orders) for orders in FREE.values())
     rows = as_rows(np.arange(count, dtype=float))
     assert [rows[kind][n - 1] for kind, orders in FREE.items() for n in orders] == list(range(count))
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_the_force_fields_as_shipped_miss_a_scan_by_what_checks_json_says(name: str) -> None:
+    assert check_scan(name)["rms"] == pytest.approx(CHECKED[name]["rms"], abs=0.05)
 
 
 # Lithium and its ligands.
