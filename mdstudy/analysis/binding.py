@@ -20,7 +20,8 @@ from mdstudy.base.results import Estimate
 
 #: A molecule has left a shell when it is this far beyond the first minimum, nm.
 MARGIN = 0.08
-_CHUNK = 2**22  # pairs times frames in memory
+_CHUNK = 2**22  # pairs times frames in memory, and ...
+_ROWS = 2**20  # ... contacts that are sorted at once
 
 
 def pair_states(
@@ -43,26 +44,32 @@ def pair_states(
         Whether the pair is within the first minimum, and within the margin.
     """
     n_molecules = 1 + max(int(near.molecule.max(initial=0)), int(far.molecule.max(initial=0)))
-    narrow = np.int32 if near.n_ions * n_molecules < 2**31 else np.int64
-    sorted_rows = []
-    for shells in (near, far):
-        rows = shells.kind == kind
-        key = shells.ion[rows].astype(narrow) * narrow(n_molecules) + shells.molecule[rows]
-        order = np.argsort(key, kind="stable")
-        sorted_rows.append((key[order], shells.frame[rows][order]))
-    touching = np.unique(sorted_rows[0][0])
+    groups = min(near.n_ions, 1 + (len(near.ion) + len(far.ion)) // _ROWS)
     step = max(1, _CHUNK // near.n_frames)
-    for first in range(0, len(touching), step):
-        some = touching[first : first + step]
-        states = []
-        for key, frame in sorted_rows:
-            these = slice(*np.searchsorted(key, np.array([some[0], some[-1] + 1], dtype=key.dtype)))
-            place = np.searchsorted(some, key[these])
-            of = some[place] == key[these]
-            state = np.zeros((near.n_frames, len(some)), dtype=bool)
-            state[frame[these][of], place[of]] = True
-            states.append(state)
-        yield some // n_molecules, some % n_molecules, states[0], states[1]
+    for ions in np.array_split(np.arange(near.n_ions), groups):  # sorting the rows of all would take much memory
+        rows = [_sorted_rows(shells, kind, ions, n_molecules) for shells in (near, far)]
+        touching = np.unique(rows[0][0])
+        for first in range(0, len(touching), step):
+            some = touching[first : first + step]
+            states = []
+            for key, frame in rows:
+                these = slice(*np.searchsorted(key, [some[0], some[-1] + 1]))
+                place = np.searchsorted(some, key[these])
+                of = some[place] == key[these]
+                state = np.zeros((near.n_frames, len(some)), dtype=bool)
+                state[frame[these][of], place[of]] = True
+                states.append(state)
+            yield some // n_molecules, some % n_molecules, states[0], states[1]
+
+
+def _sorted_rows(
+    shells: Shells, kind: int, ions: NDArray[np.intp], n_molecules: int
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Pairs of these ions and molecules of a species, each as one number, with their frames, in order of the pairs."""
+    rows = np.flatnonzero((shells.kind == kind) & (shells.ion >= ions[0]) & (shells.ion <= ions[-1]))
+    key = shells.ion[rows].astype(np.intp) * n_molecules + shells.molecule[rows]
+    order = np.argsort(key, kind="stable")
+    return key[order], shells.frame[rows[order]]
 
 
 def bound_pairs(near: Shells, far: Shells, kind: int) -> tuple[NDArray[np.integer], ...]:
@@ -72,13 +79,19 @@ def bound_pairs(near: Shells, far: Shells, kind: int) -> tuple[NDArray[np.intege
     -------
     frame, ion, molecule : (n,) int32 arrays
     """
-    found: list[tuple[NDArray[np.int32], ...]] = [(np.empty(0, dtype=np.int32),) * 3]
+    n_molecules = 1 + int(near.molecule.max(initial=0))
+    found = [np.empty(0, dtype=np.int64)]  # a number each, which take less memory to sort than three
     for ions, molecules, inner, outer in pair_states(near, far, kind):
         frame, pair = np.nonzero(bound_states(inner, outer))
-        found.append(tuple(one.astype(np.int32) for one in (frame, ions[pair], molecules[pair])))
-    frame, ion, molecule = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(frame, kind="stable")
-    return frame[order], ion[order], molecule[order]
+        found.append((frame * near.n_ions + ions[pair]) * n_molecules + molecules[pair])
+    keys = np.concatenate(found)
+    del found
+    keys.sort()
+    molecule = (keys % n_molecules).astype(np.int32)
+    keys //= n_molecules
+    ion = (keys % near.n_ions).astype(np.int32)
+    keys //= near.n_ions
+    return keys.astype(np.int32), ion, molecule
 
 
 def lifetime_estimate(

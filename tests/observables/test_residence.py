@@ -159,3 +159,14 @@ def test_residence_length_is_a_bound_where_no_contact_ends() -> None:
     length = find(found.estimates, "residence_length", "Li-FSI")
     assert length is not None
     assert not length.converged
+
+
+def test_contacts_that_are_sorted_a_few_ions_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    distance = np.where(exchange(1, 200, 30, 50.0, 150.0), CONTACT, GONE)
+    recipe = ResidenceTimes(FirstShell("Li", ("FSI.O",)))
+    (together,) = measure(pairs_apart(distance), [recipe])
+    monkeypatch.setattr("mdstudy.analysis.binding._ROWS", 100)
+    (apart,) = measure(pairs_apart(distance), [recipe])
+    assert str(apart.estimates) == str(together.estimates)
+    for ours, theirs in zip(apart.curves, together.curves, strict=True):
+        np.testing.assert_allclose(ours.y, theirs.y, rtol=1e-12)
