@@ -38,6 +38,10 @@ TYPES: dict[tuple[str, ...], dict[str, str]] = {
     ("MMA",): _VINYL,
     ("MMH", "MMU", "MMU", "MMT"): _SATURATED,
     ("MMI",): _SATURATED,
+    ("PEV", "PEO", "PEO", "PEV"): _VINYL,
+    ("PEV", "PEV"): _VINYL,
+    ("PEU", "PEO", "PEO", "PET"): _SATURATED,
+    ("PEU", "PET"): _SATURATED,
 }
 #: Atoms of a residue that a symmetry of the molecule makes the same: kind to that which stands for it.
 SAME = {"P13": {"C4": "C1", "C3": "C2", "H4": "H1", "H3": "H2"}, "PEO": {"C2": "C1", "H2": "H1"}}

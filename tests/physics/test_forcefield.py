@@ -9,11 +9,11 @@ import numpy as np
 import openmm
 import pytest
 from numpy.typing import NDArray
-from openmm import app
+from openmm import Vec3, app, unit
 from scipy.integrate import quad
 from scipy.special import erfc
 
-from mdstudy.base.library import data_dir
+from mdstudy.base.library import data_dir, names
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.parameterise import energy_terms, parameterise
 
@@ -256,3 +256,30 @@ def test_minimised_tte_has_its_ether_angle(make_box) -> None:
     _, c_o_c, twist = min(found)
     assert c_o_c == pytest.approx(118.4, abs=0.2)
     assert twist == pytest.approx(180, abs=3)
+
+
+@pytest.mark.parametrize("force_field", names("forcefields", ".xml"))
+def test_a_network_has_every_residue_and_term_in_every_force_field(force_field: str) -> None:
+    """Two chains, one crosslink with and one without an ether between its halves, and a half that has not reacted."""
+    chains = ["MMH", "PEU", "MMU", "PET"], ["MMH", "PEU", "MMT"], ["PEO"], ["PEV"], ["MMI"], ["MMA"]
+    crosslinks = [("PEU 0", "CE", "PEO 2", "C1"), ("PEO 2", "C2", "PEU 1", "CE"), ("PET 0", "CE", "PEV 3", "CE")]
+    known, topology, placed = load_force_field(force_field).residues, app.Topology(), {}
+    for k, chain in enumerate(chains):
+        made, before = topology.addChain(), None
+        for name in chain:
+            residue = topology.addResidue(name, made)
+            atoms = {
+                atom: topology.addAtom(atom, app.Element.getBySymbol(atom[0]), residue) for atom in known[name].types
+            }
+            for a, b in map(sorted, known[name].bonds):
+                topology.addBond(atoms[a], atoms[b])
+            if before:
+                topology.addBond(before["CA"], atoms["CB"])
+            placed[f"{name} {k}"], before = atoms, atoms
+    for one, a, other, b in crosslinks:
+        topology.addBond(placed[one][a], placed[other][b])
+    topology.setPeriodicBoxVectors([Vec3(*row) for row in np.eye(3) * EDGE] * unit.nanometer)
+    system = parameterise(topology, force_field)
+    nonbonded = next(force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
+    charges = [nonbonded.getParticleParameters(i)[0]._value for i in range(system.getNumParticles())]
+    assert sum(charges) == pytest.approx(0, abs=1e-9)

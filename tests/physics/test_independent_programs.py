@@ -66,7 +66,7 @@ Terms = dict[str, float]
 
 
 def polymerised(system: str) -> bool:
-    """Whether its polymer is a network, which only some force fields have residues for."""
+    """Whether its polymer is a network, which is grown and not packed."""
     made = load_system(system)
     return made.variants[made.default_variant].network is not None
 

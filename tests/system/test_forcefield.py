@@ -104,7 +104,7 @@ def edited(tmp_path: Path) -> Edit:
     ("name", "settings", "charges"),
     [
         ("clp-opls", ("geometric", 0.8, 1.2, 1.1), CHARGES | NETWORK),
-        ("gaff2-resp", ("lorentz-berthelot", 0.8, 1.0, 0.9), CHARGES | {"MMI": 0}),
+        ("gaff2-resp", ("lorentz-berthelot", 0.8, 1.0, 0.9), CHARGES | NETWORK),
     ],
 )
 def test_a_shipped_force_field_loads_by_name(name: str, settings: tuple[object, ...], charges: dict[str, int]) -> None:
