@@ -22,10 +22,11 @@ def main() -> None:
         axis.set_axis_off()
     for axis, (name, scan) in zip(axes.flat, found["scans"].items(), strict=False):
         axis.plot(scan["angle"], scan["quantum"], "ko", label="MP2")
-        axis.plot(scan["angle"], scan["before"], "C1--", label=f"before, RMS {scan['rms_before']:.1f}")
-        axis.plot(scan["angle"], scan["after"], "C0-", label=f"after, RMS {scan['rms_after']:.1f}")
-        axis.set(title=name.upper(), xlabel="dihedral / deg", xticks=range(0, 181, 60))
-        axis.legend(frameon=False)
+        axis.plot(scan["angle"], scan["before"], "C1--", label="before")
+        axis.plot(scan["angle"], scan["after"], "C0-", label="after")
+        errors = f"RMS {scan['rms_before']:.1f} to {scan['rms_after']:.1f}"
+        axis.set(title=f"{name.upper()}, {errors}", xlabel="dihedral / deg", xticks=range(0, 181, 60))
+    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
     figure.supylabel("energy / kJ mol$^{-1}$")
     figure.savefig(FOLDER / "torsions.svg", metadata={"Date": None})
 
