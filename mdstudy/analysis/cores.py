@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -24,9 +25,22 @@ def compiled(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True, fastmath=fastmath)(function))
 
 
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that are started once: to start them for every tally of every block takes longer than some tallies."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
+
+
 def share_out(n_frames: int, work: Callable[[slice], Result]) -> list[Result]:
-    """Run `work` on consecutive shares of the frames, one a core, and give the results in order."""
-    cores = max(1, min(len(os.sched_getaffinity(0)), n_frames))
+    """Run `work` on consecutive shares of the frames, one a core, and give the results in order.
+
+    `work` must not share out itself.
+    """
+    cores = min(len(os.sched_getaffinity(0)), n_frames)
+    if cores < 2:
+        return [work(slice(0, n_frames))]
     cuts = [n_frames * k // cores for k in range(cores + 1)]
-    with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(work, [slice(a, b) for a, b in pairwise(cuts)]))
+    return list(_pool().map(work, [slice(a, b) for a, b in pairwise(cuts)]))
