@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,14 @@ def test_the_check_list_passes_on_the_processor() -> None:
     assert "FAILED" not in done.stdout
     assert "| 2000 atoms | " in done.stdout
     assert "| 1 replicas of 4k atoms | " in done.stdout
+
+
+@pytest.mark.slow
+def test_scaling_is_told_with_the_largest_memory_of_a_process_of_its_own() -> None:
+    command = [sys.executable, str(FOLDER / "scaling.py"), "--atoms", "2500", "--frames", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    (row,) = re.findall(r"^\| 2,500 \| 12 \| (.*) \|$", done.stdout, flags=re.MULTILINE)
+    seconds, each, before, after = map(float, row.split("|"))
+    assert each == pytest.approx(1000 * seconds / 12, rel=0.1)
+    assert 100 < before < after < 1024
