@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
@@ -94,9 +95,8 @@ class Block:
     times : (n_frames,) float array, ps
     positions : (n_frames, n_atoms, 3) float32 array, nm
         Molecules whole; may lie outside the box.
-    centres : (n_frames, n_molecules, 3) float64 array, nm
-        Centres of mass of the molecules, continuous in time over the whole
-        trajectory (unwrapped), drift of the centre of mass of the whole box removed.
+    follow : callable
+        Gives `centres`. They continue those of the block before: ask every block for them, or none.
     boxes : (n_frames, 6) float32 array
         Box lengths in nm and angles in degrees.
     first : int
@@ -105,9 +105,17 @@ class Block:
 
     times: NDArray[np.float64]
     positions: NDArray[np.float32]
-    centres: NDArray[np.float64]
+    follow: Callable[[], NDArray[np.float64]]
     boxes: NDArray[np.float32]
     first: int = 0
+
+    @cached_property
+    def centres(self) -> NDArray[np.float64]:
+        """Centres of mass of the molecules, (n_frames, n_molecules, 3) float array, nm.
+
+        Continuous in time over the whole trajectory (unwrapped), drift of the centre of mass of the whole box removed.
+        """
+        return self.follow()
 
     @property
     def n_frames(self) -> int:

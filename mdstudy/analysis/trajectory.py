@@ -122,8 +122,11 @@ class Trajectory:
         matrices = box_matrices(boxes)
         if self.tree is not None:
             positions = self.tree.make_whole(positions, matrices)
-        centres = molecule_centres(positions, self.sites.molecule_of, self.sites.masses)
-        return Block(times, positions, unwrap(centres, matrices), boxes, first)
+
+        def follow() -> NDArray[np.float64]:
+            return unwrap(molecule_centres(positions, self.sites.molecule_of, self.sites.masses), matrices)
+
+        return Block(times, positions, follow, boxes, first)
 
 
 def open_run(directory: str | Path) -> Trajectory:

@@ -21,7 +21,7 @@ SITES = Sites(
 def block(times: list[float], boxes: list[list[float]]) -> Block:
     n = len(times)
     centres = np.arange(n * 9, dtype=float).reshape(n, 3, 3)
-    return Block(np.array(times), np.zeros((n, 5, 3), np.float32), centres, np.array(boxes, np.float32))
+    return Block(np.array(times), np.zeros((n, 5, 3), np.float32), lambda: centres, np.array(boxes, np.float32))
 
 
 def test_molecules_and_their_masses_follow_from_the_atoms() -> None:

@@ -22,7 +22,7 @@ def atoms(n: int, per_molecule: int = 1) -> Sites:
 def block(positions: NDArray[np.float64], box: list[float]) -> Block:
     n = len(positions)
     boxes = np.repeat(np.array([box], dtype=np.float32), n, axis=0)
-    return Block(np.arange(n, dtype=float), positions.astype(np.float32), positions, boxes)
+    return Block(np.arange(n, dtype=float), positions.astype(np.float32), lambda: positions, boxes)
 
 
 def ideal_gas(seed: int, n_frames: int, n: int, edge: float) -> Block:
