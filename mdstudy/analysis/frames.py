@@ -158,13 +158,29 @@ class Series:
         """Put consecutive parts together; their arrays become views of the whole, so that nothing is held twice."""
         whole = Series(np.concatenate([part.times for part in parts]), {})
         for name in parts[0].arrays:
-            whole.arrays[name] = np.concatenate([part.arrays[name] for part in parts])
+            whole.arrays[name] = _joined([part.arrays[name] for part in parts])
             first = 0
             for part in parts:
                 last = first + len(part.arrays[name])
                 part.arrays[name] = whole.arrays[name][first:last]
                 first = last
         return whole
+
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """One array; a view, where they stand behind each other in a larger one already."""
+    owner = arrays[0].base
+    if not isinstance(owner, np.ndarray) or any(
+        array.base is not owner or array.shape[1:] != owner.shape[1:] or array.strides != owner.strides
+        for array in arrays
+    ):
+        return np.concatenate(arrays)
+    places = [array.ctypes.data - owner.ctypes.data for array in arrays]
+    ends = [place + array.nbytes for place, array in zip(places, arrays, strict=True)]
+    if places[1:] != ends[:-1] or not owner.nbytes:
+        return np.concatenate(arrays)
+    first = places[0] // owner.strides[0]
+    return cast(NDArray[Any], owner[first : first + sum(map(len, arrays))])
 
 
 class Tally(Protocol):

@@ -27,7 +27,7 @@ from mdstudy.run.rundir import RunDir, frame_times
 from mdstudy.system.species import Salt, all_species
 
 #: Numbers in the positions of one block (float32): bounds the memory of a pass.
-BLOCK_SIZE = 3_000_000
+BLOCK_SIZE = 1_000_000
 
 RawFrame = tuple[float, NDArray[np.float32], NDArray[np.float32]]
 

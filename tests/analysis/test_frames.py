@@ -67,6 +67,18 @@ def test_series_join_in_the_order_given() -> None:
     np.testing.assert_array_equal(joined.arrays["x"], [[0], [1], [2], [3]])
 
 
+def test_joining_again_copies_nothing_and_changes_nothing() -> None:
+    parts = [Series(np.arange(2.0) + t, {"x": np.arange(6.0).reshape(2, 3) + 10 * t}) for t in (0.0, 2.0, 4.0, 6.0)]
+    whole = Series.join(parts).arrays["x"].copy()
+    later = Series.join(parts[1:3])
+    np.testing.assert_array_equal(later.arrays["x"], whole[2:6])
+    assert np.shares_memory(later.arrays["x"], parts[1].arrays["x"])
+    apart = Series.join([parts[0], parts[2]])
+    np.testing.assert_array_equal(apart.arrays["x"], whole[[0, 1, 4, 5]])
+    columns = Series.join([Series(np.arange(2.0), {"x": np.arange(8.0).reshape(2, 4)[:, ::2]})])
+    np.testing.assert_array_equal(columns.arrays["x"], [[0, 2], [4, 6]])
+
+
 def test_centres_are_kept_with_the_volume_and_equal_recipes_are_one_tally() -> None:
     frames = block([0.0, 1.0], [[2.0, 3.0, 4.0, 90.0, 90.0, 90.0]] * 2)
     series = Centres()(frames, SITES)
