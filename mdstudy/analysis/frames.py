@@ -180,7 +180,7 @@ def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if places[1:] != ends[:-1] or not owner.nbytes:
         return np.concatenate(arrays)
     first = places[0] // owner.strides[0]
-    return cast(NDArray[Any], owner[first : first + sum(map(len, arrays))])
+    return owner[first : first + sum(map(len, arrays))]
 
 
 class Tally(Protocol):

@@ -140,15 +140,12 @@ def open_run(directory: str | Path) -> Trajectory:
         Frames are missing, repeated or not evenly spaced.
     """
     run = RunDir(Path(directory))
-    files = run.frame_files()
-    if not run.spec.is_file():
-        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
+    spec, files = run.read_spec(), run.frame_files()
     if not files:
         raise RunError(f"{run.path}: no frames yet ({run.status()}); run it with `mdstudy run {run.path}`")
     steps = np.concatenate([frame_times(file)[0] for file in files])
     if len(steps) == 0 or (len(steps) > 1 and np.ptp(np.diff(steps)) != 0) or steps[0] <= 0:
         raise TrajectoryError(f"{run.path}: frames are missing, repeated or not evenly spaced")
-    spec = run.read_spec()
     scale = float(spec["charge_scale"])
     model = f"{spec['force_field']}, SHA-256 {spec['force_field_sha256'][:12]}, charges of ions x {scale:g}"
     sites = find_sites(_topology(run), charge_scale=scale)

@@ -81,7 +81,15 @@ class RunDir:
         return self.path / "measure"
 
     def read_spec(self) -> dict[str, Any]:
-        """What ``spec.json`` says."""
+        """What ``spec.json`` says.
+
+        Raises
+        ------
+        RunError
+            Not a run directory.
+        """
+        if not self.spec.is_file():
+            raise RunError(f"{self.path}: not a run directory (no {self.spec.name}); make one with `mdstudy build`")
         return dict(json.loads(self.spec.read_text(encoding="utf-8")))
 
     def read_plan(self) -> Plan:

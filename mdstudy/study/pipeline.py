@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from mdstudy.analysis import glass
 from mdstudy.analysis.thermodynamics import QUANTITIES
@@ -44,7 +43,7 @@ def load_result(directory: str | Path) -> RunResult:
         Not a run directory, or not analysed.
     """
     run = RunDir(Path(directory))
-    spec = _spec(run)
+    spec = run.read_spec()
     if not (run.measure / STAMP).is_file():
         raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
     plan = run.read_plan()
@@ -79,12 +78,6 @@ def load_result(directory: str | Path) -> RunResult:
         },
         network=json.loads(drawn.read_text(encoding="utf-8")) if drawn.is_file() else None,
     )
-
-
-def _spec(run: RunDir) -> dict[str, Any]:
-    if not run.spec.is_file():
-        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
-    return run.read_spec()
 
 
 def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, str]] | None = None) -> Comparison:

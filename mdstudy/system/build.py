@@ -262,8 +262,6 @@ def set_profile(directory: str | Path, profile: str | Path) -> str:
         Not a build, or the run has begun under another plan.
     """
     run = RunDir(Path(directory))
-    if not run.spec.is_file():
-        raise RunError(f"{run.path}: not a run directory (no {run.spec.name}); make one with `mdstudy build`")
     plan = _plan(profile, run.read_spec())
     old = run.read_plan()
     if plan == old:

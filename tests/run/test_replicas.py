@@ -70,7 +70,7 @@ def test_one_that_is_killed_is_named_and_takes_no_other_with_it(tmp_path: Path) 
 
     def kill() -> None:
         limit = time.monotonic() + 60
-        while (holder := long.holder()) is None or short.status() != "done":
+        while (holder := long.holder()) is None or not long.stages()[0].exists() or short.status() != "done":
             assert time.monotonic() < limit
             time.sleep(0.02)
         os.kill(int(holder.split()[1]), signal.SIGKILL)
