@@ -181,10 +181,10 @@ def test_sigkill_at_random_instants_changes_nothing(finished: RunDir, tmp_path: 
         begun = len(run_dir.segments())
         if kills < 4:
             wait_for(lambda b=begun, p=process: len(run_dir.segments()) > b or p.poll() is not None)
-            time.sleep(chance.uniform(0, 0.25))
+            time.sleep(chance.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
-            kills += process.wait() == -signal.SIGKILL
-            left_parts += bool(run_dir.parts())
+            left_parts += process.wait() != 0 and bool(run_dir.parts())
+            kills += process.returncode == -signal.SIGKILL
         else:
             assert process.wait() == 0
     assert kills >= 2
@@ -193,8 +193,10 @@ def test_sigkill_at_random_instants_changes_nothing(finished: RunDir, tmp_path: 
     assert products(run_dir) == products(finished)
     assert sum(len(frame_times(file)[0]) for file in run_dir.frame_files()) == PRODUCTION.frames
     outcomes = [record["outcome"] for record in json.loads(run_dir.log.read_text())]
-    assert outcomes[-1] == "done"
-    assert outcomes.count("not ended") == kills
+    # The last kill may fall between the last product and the word that all is done, or between that and the exit.
+    in_vain = process.returncode != 0 and outcomes[-1] == "done"
+    assert outcomes[-1] == "done" or process.returncode != 0
+    assert outcomes.count("not ended") == kills - in_vain
 
 
 def test_sigterm_leaves_with_its_own_exit_code_and_can_go_on(tmp_path: Path) -> None:
