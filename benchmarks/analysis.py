@@ -151,8 +151,8 @@ def ours(universe: MDAnalysis.Universe) -> dict[tuple[str, str], Task]:
     kinds = (SolvationShell, Speciation, IonClusters)
     diffusion = timed(SelfDiffusion())
     return {
-        ("reading, centres of mass", OURS): timed(),
-        ("reading, molecules made whole, centres of mass", OURS): timed(trajectory=torn),
+        ("reading", OURS): timed(),
+        ("reading, molecules made whole", OURS): timed(trajectory=torn),
         ("g(r) Li-O of FSI and TTE", OURS): timed(RadialDistribution("Li", DONORS)),
         ("g(r) N-N of Pyr13 and FSI", OURS): timed(RadialDistribution("Pyr13.N", ("Pyr13.N", "FSI.N"))),
         ("first shells of Li", OURS): timed(SolvationShell(shell)),
