@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from liquid import Stage, barostat, gmx, simulate, thermostat
+from liquid import Stage, barostat, series, simulate, thermostat
 
 from mdstudy.analysis.glass import glass_transition
 from mdstudy.base.provenance import record, write_text
@@ -55,9 +55,7 @@ def stages(hold: float) -> list[Stage]:
 
 def density(folder: Path, name: str) -> tuple[float, float, float]:
     """Mean density of a stage without its beginning, g/cm^3, its standard error and the number of samples."""
-    gmx(folder, "energy", "-f", f"{name}.edr", "-o", f"{name}.density.xvg", text="Density\n\n")
-    lines = (folder / f"{name}.density.xvg").read_text().splitlines()
-    values = np.array([float(line.split()[1]) for line in lines if line[0] not in "#@"])
+    values = series(folder, name, "Density")
     mean, error, samples = mean_and_error(values[round(SETTLES * len(values)) :])
     return mean / 1000, error / 1000, samples
 
