@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.analysis.periodic import box_matrices
+from mdstudy.analysis.periodic import Motion, box_matrices, box_volumes
 from mdstudy.base.errors import TrajectoryError, did_you_mean
 from mdstudy.base.results import Measurement, Quantity
 
@@ -96,26 +96,41 @@ class Block:
     positions : (n_frames, n_atoms, 3) float32 array, nm
         Molecules whole; may lie outside the box.
     follow : callable
-        Gives `centres`. They continue those of the block before: ask every block for them, or none.
+        Gives `centres` and `drift`. They continue those of the block before: ask every block for them, or none.
     boxes : (n_frames, 6) float32 array
         Box lengths in nm and angles in degrees.
     first : int
         Number of the first frame, counted from the start of the trajectory.
+    total : int
+        Frames of the whole trajectory.
     """
 
     times: NDArray[np.float64]
     positions: NDArray[np.float32]
-    follow: Callable[[], NDArray[np.float64]]
+    follow: Callable[[], Motion]
     boxes: NDArray[np.float32]
     first: int = 0
+    total: int = 1
 
     @cached_property
+    def _motion(self) -> Motion:
+        return self.follow()
+
+    @property
     def centres(self) -> NDArray[np.float64]:
         """Centres of mass of the molecules, (n_frames, n_molecules, 3) float array, nm.
 
         Continuous in time over the whole trajectory (unwrapped), drift of the centre of mass of the whole box removed.
         """
-        return self.follow()
+        return self._motion.centres
+
+    @property
+    def drift(self) -> NDArray[np.float64]:
+        """How far the centre of mass of the whole box has gone in `positions`, (n_frames, 3) float array, box vectors.
+
+        Since the first frame of the trajectory, beyond where the scaling of the box has carried it.
+        """
+        return self._motion.drift
 
     @property
     def n_frames(self) -> int:
@@ -129,7 +144,7 @@ class Block:
     @property
     def volumes(self) -> NDArray[np.float64]:
         """(n_frames,) float array, nm^3."""
-        return np.asarray(np.prod(np.diagonal(box_matrices(self.boxes), axis1=1, axis2=2), axis=1))
+        return box_volumes(self.boxes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from mdstudy.analysis.frames import Block, Sites, Sums, Tallied
+from mdstudy.analysis.frames import Block, IndexArray, Sites, Sums, Tallied
 from mdstudy.analysis.neighbours import histogram
+from mdstudy.analysis.periodic import box_matrices, box_volumes
 from mdstudy.base.errors import TrajectoryError
 
 #: Width of the Gaussian that smooths g(r) before extrema are looked for, nm.
@@ -60,33 +61,52 @@ class PairHistogram:
 
     def __call__(self, block: Block, sites: Sites) -> Sums:
         """Count pairs by distance, and the pairs that an ideal gas of the same density would have a nm^3."""
-        half = float(block.boxes[:, :3].min()) / 2
+        around = [sites.atoms(name) for name in self.others]
+        return self.count(block.positions, block.boxes, sites.atoms(self.reference), around, sites.molecule_of)
+
+    def count(
+        self,
+        positions: NDArray[np.float32],
+        boxes: NDArray[np.float32],
+        centre: IndexArray,
+        around: Sequence[IndexArray],
+        molecule_of: IndexArray,
+    ) -> Sums:
+        """Do as for a block, with atoms by their index.
+
+        Parameters
+        ----------
+        positions : (n_frames, n_atoms, 3) float32 array, nm
+        boxes : (n_frames, 6) float32 array, nm and degrees
+        centre : (n,) int array
+        around : sequence of int arrays
+            One each of the other sites.
+        molecule_of : (n_atoms,) int array
+
+        Raises
+        ------
+        TrajectoryError
+            A box is too small for the range.
+        """
+        half = float(boxes[:, :3].min()) / 2
         if self.r_max > half:
             raise TrajectoryError(
                 f"radial distribution up to {self.r_max} nm needs a box of {2 * self.r_max} nm; this has {2 * half:.2f}"
             )
-        centre = sites.atoms(self.reference)
-        groups = [sites.atoms(name) for name in self.others]
-        label = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         counts = histogram(
-            block.positions,
-            block.matrices,
+            positions,
+            box_matrices(boxes).astype(np.float32),
             centre,
-            np.concatenate(groups),
-            label,
-            sites.molecule_of,
+            np.concatenate(around),
+            np.repeat(np.arange(len(around)), [len(group) for group in around]),
+            molecule_of,
             self.r_max,
-            (len(groups), len(self.edges) - 1),
+            (len(around), len(self.edges) - 1),
         )
-        molecules = np.bincount(sites.molecule_of[centre], minlength=sites.n_molecules)
-        pairs = [len(centre) * len(g) - int(molecules[sites.molecule_of[g]].sum()) for g in groups]
-        return Sums(
-            block.n_frames,
-            {
-                "counts": counts.astype(float),
-                "density": np.array(pairs, dtype=float) * float(np.sum(1 / block.volumes)),
-            },
-        )
+        own = np.bincount(molecule_of[centre], minlength=int(molecule_of.max()) + 1)
+        pairs = [len(centre) * len(group) - int(own[molecule_of[group]].sum()) for group in around]
+        density = np.array(pairs, dtype=float) * float(np.sum(1 / box_volumes(boxes)))
+        return Sums(len(positions), {"counts": counts.astype(float), "density": density})
 
     def distribution(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
         """g(r) of each site around the reference.

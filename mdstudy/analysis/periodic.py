@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ def box_matrices(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     matrices[:, 1, 0], matrices[:, 1, 1] = b * gamma, b * sine
     matrices[:, 2, 0], matrices[:, 2, 1], matrices[:, 2, 2] = x, y, np.sqrt(c**2 - x**2 - y**2)
     return matrices
+
+
+def box_volumes(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n_frames,) float array, nm^3, of boxes as for :func:`box_matrices`."""
+    return np.asarray(np.prod(np.diagonal(box_matrices(boxes), axis1=1, axis2=2), axis=1))
 
 
 def nearest_image(vectors: NDArray[np.floating], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -155,6 +161,22 @@ def molecule_centres(
     return np.asarray(np.add.reduceat(weighted, starts, axis=1))
 
 
+class Motion(NamedTuple):
+    """How the molecules of a box move, and the box as a whole.
+
+    Attributes
+    ----------
+    centres : (n_frames, n_molecules, 3) float array, nm
+        Continuous; the centre of mass of all stays where it was in the first frame of all.
+    drift : (n_frames, 3) float array, box vectors
+        How far the centre of mass of all has gone since the first frame of all, beyond where the scaling of the box
+        has carried it.
+    """
+
+    centres: NDArray[np.float64]
+    drift: NDArray[np.float64]
+
+
 class Unwrapper:
     """Makes centres continuous in time, block after block, and removes the drift of the whole box.
 
@@ -165,11 +187,10 @@ class Unwrapper:
 
     def __init__(self, molecule_masses: NDArray[np.float64]) -> None:
         self._weight = molecule_masses / molecule_masses.sum()
-        self._last: NDArray[np.float64] | None = None
-        self._continuous: NDArray[np.float64] | None = None
-        self._origin: NDArray[np.float64] | None = None
+        self._last: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._continuous = self._origin = self._drift = np.zeros(3)
 
-    def __call__(self, centres: NDArray[np.float64], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, centres: NDArray[np.float64], matrices: NDArray[np.float64]) -> Motion:
         """Go on with the next frames.
 
         Parameters
@@ -177,18 +198,18 @@ class Unwrapper:
         centres : (n_frames, n_molecules, 3) float array, nm
             As stored, in any image.
         matrices : (n_frames, 3, 3) float array, nm
-
-        Returns
-        -------
-        (n_frames, n_molecules, 3) float array, nm
-            Continuous; the centre of mass of all stays where it was in the first frame of all.
         """
         wrapped = wrap(centres, matrices)
-        if self._last is None or self._continuous is None or self._origin is None:
-            self._last, self._continuous = wrapped[0], centres[0]
+        if self._last is None:
+            self._last, self._continuous = (wrapped[0], matrices[0]), centres[0]
             self._origin = self._weight @ centres[0]
-        steps = nearest_image(np.diff(wrapped, axis=0, prepend=self._last[None]), matrices)
+        before = np.concatenate([self._last[0][None], wrapped[:-1]])
+        boxes_before = np.concatenate([self._last[1][None], matrices[:-1]])
+        steps = nearest_image(wrapped - before, matrices)
         continuous = self._continuous + np.cumsum(steps, axis=0)
-        self._last, self._continuous = wrapped[-1], continuous[-1]
-        drift = np.einsum("m,fmk->fk", self._weight, continuous) - self._origin
-        return np.asarray(continuous - drift[:, None, :])
+        gone = np.einsum("m,fmk->fk", self._weight, continuous)
+        scaled = np.einsum("fi,fij->fj", self._weight @ before, np.linalg.solve(boxes_before, matrices))
+        alone = self._weight @ steps - (scaled - self._weight @ before)
+        drift = self._drift + np.cumsum(np.einsum("fi,fij->fj", alone, np.linalg.inv(matrices)), axis=0)
+        self._last, self._continuous, self._drift = (wrapped[-1], matrices[-1]), continuous[-1], drift[-1]
+        return Motion(np.asarray(continuous - (gone - self._origin)[:, None, :]), drift)

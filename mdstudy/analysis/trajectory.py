@@ -21,7 +21,7 @@ from MDAnalysis.lib.mdamath import triclinic_box
 from numpy.typing import NDArray
 
 from mdstudy.analysis.frames import Block, IndexArray, Sites
-from mdstudy.analysis.periodic import Tree, Unwrapper, box_matrices, molecule_centres
+from mdstudy.analysis.periodic import Motion, Tree, Unwrapper, box_matrices, molecule_centres
 from mdstudy.base.errors import RunError, TrajectoryError
 from mdstudy.run.rundir import RunDir, frame_times
 from mdstudy.system.species import Salt, all_species
@@ -123,10 +123,10 @@ class Trajectory:
         if self.tree is not None:
             positions = self.tree.make_whole(positions, matrices)
 
-        def follow() -> NDArray[np.float64]:
+        def follow() -> Motion:
             return unwrap(molecule_centres(positions, self.sites.molecule_of, self.sites.masses), matrices)
 
-        return Block(times, positions, follow, boxes, first)
+        return Block(times, positions, follow, boxes, first, self.n_frames)
 
 
 def open_run(directory: str | Path) -> Trajectory:

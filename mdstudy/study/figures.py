@@ -95,6 +95,32 @@ def displacements(comparison: Comparison) -> Figure | None:
     return figure
 
 
+def surroundings(comparison: Comparison) -> Figure | None:
+    """Distinct part of the van Hove function at all times, a row a pair, a column a case; None without any."""
+    found = [[c for c in case.first.curves if c.quantity == "van_hove_distinct"] for case in comparison.cases]
+    pairs = list(dict.fromkeys(curve.of.partition(" in ")[0] for curves in found for curve in curves))
+    if not pairs:
+        return None
+    shape = len(pairs), len(found)
+    figure = Figure(figsize=(3.3 * shape[1], 2.4 * shape[0]), layout="constrained")
+    panels = figure.subplots(*shape, squeeze=False, sharex=True, sharey="row")
+    for row, pair in zip(panels, pairs, strict=True):
+        for panel, case, curves in zip(row, comparison.cases, found, strict=True):
+            mine = [curve for curve in curves if curve.of.startswith(f"{pair} in ")]
+            for curve, colour in zip(mine, COLOURS, strict=False):
+                r, g, error = curve.x, curve.y, curve.y_error
+                panel.plot(r, g, color=colour, lw=1, label=curve.of.partition(" in ")[2])
+                panel.fill_between(r, g - error, g + error, color=colour, alpha=0.25, lw=0)
+            panel.axhline(1, color="0.6", lw=0.6, ls=":")
+            panel.set(title=f"{case.label}: {pair.replace('-', '–')}", xlim=(0, None), ylim=(0, None))
+            if mine:
+                panel.legend(frameon=False, fontsize=7)
+        row[0].set_ylabel("$G_d(r, t)/\\rho$")
+    for panel in panels[-1]:
+        panel.set_xlabel("r / nm")
+    return figure
+
+
 def conductivities(comparison: Comparison) -> Figure | None:
     """Simulated conductivities beside the measured one, with error bars; None without any."""
     rows = [
@@ -146,6 +172,11 @@ FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
     (
         displacements,
         "Mean-squared displacement of the centres of mass; bands: one standard error for independent molecules.",
+    ),
+    (
+        surroundings,
+        "Density at a later time around where Li⁺ was at time 0, over its mean (distinct part of the van Hove "
+        "function); bands: one standard error.",
     ),
     (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
     (

@@ -34,6 +34,7 @@ from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.observables.transference import Transference
 from mdstudy.observables.transport_mechanism import TransportMechanism
 from mdstudy.observables.van_hove import SelfVanHove
+from mdstudy.observables.van_hove_distinct import DistinctVanHove
 
 #: Parts of a trajectory, the samples of a jackknife.
 BLOCKS = 10
@@ -75,7 +76,7 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
             chosen.append(ShellAngles(shell, ANION_DONOR, ANION_CENTRE))
             if sites.present([ANION_APEX]):
                 chosen += [SpatialDensity(others, ANION_APEX, ANION_CENTRE, every=10, ion=ion) for ion, others in SPACE]
-        chosen += [ResidenceTimes(shell), TransportMechanism(shell)]
+        chosen += [ResidenceTimes(shell), TransportMechanism(shell), DistinctVanHove(ION, (ANION_APEX, ION))]
     chosen += [RadialDistribution(site, others) for site, others in LIQUID if sites.present([site])]
     chosen += [StructureFactor(), MolecularVolume(), SelfDiffusion(), SelfVanHove()]
     chosen += [SegmentalMotion(*pair) for pair in SEGMENTS if sites.present(pair) == pair]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mdstudy.analysis.frames import Block, Centres, Series, Sites, Sums, Tallied
+from mdstudy.analysis.periodic import Motion
 from mdstudy.base.errors import TrajectoryError
 
 #: Two molecules of two atoms, one of one.
@@ -21,7 +22,8 @@ SITES = Sites(
 def block(times: list[float], boxes: list[list[float]]) -> Block:
     n = len(times)
     centres = np.arange(n * 9, dtype=float).reshape(n, 3, 3)
-    return Block(np.array(times), np.zeros((n, 5, 3), np.float32), lambda: centres, np.array(boxes, np.float32))
+    motion = Motion(centres, np.zeros((n, 3)))
+    return Block(np.array(times), np.zeros((n, 5, 3), np.float32), lambda: motion, np.array(boxes, np.float32))
 
 
 def test_molecules_and_their_masses_follow_from_the_atoms() -> None:

@@ -9,6 +9,7 @@ from scipy import stats
 
 from mdstudy.analysis.frames import Block, Sites, Sums
 from mdstudy.analysis.pairs import PairHistogram, first_shell
+from mdstudy.analysis.periodic import Motion
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.statistics import jackknife
 
@@ -22,7 +23,8 @@ def atoms(n: int, per_molecule: int = 1) -> Sites:
 def block(positions: NDArray[np.float64], box: list[float]) -> Block:
     n = len(positions)
     boxes = np.repeat(np.array([box], dtype=np.float32), n, axis=0)
-    return Block(np.arange(n, dtype=float), positions.astype(np.float32), lambda: positions, boxes)
+    motion = Motion(positions, np.zeros((n, 3)))
+    return Block(np.arange(n, dtype=float), positions.astype(np.float32), lambda: motion, boxes)
 
 
 def ideal_gas(seed: int, n_frames: int, n: int, edge: float) -> Block:

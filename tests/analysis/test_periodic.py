@@ -67,7 +67,7 @@ def test_wrapped_paths_are_made_continuous_through_all_faces(box: np.ndarray) ->
     paths = walk(2, 400, 12)
     m = matrices(box, 400)
     assert np.abs(paths).max() > 5, "no path leaves the box"
-    found = Unwrapper(np.ones(12))(wrap(paths, m), m)
+    found = Unwrapper(np.ones(12))(wrap(paths, m), m).centres
     moved = found - found[:1]
     np.testing.assert_allclose(moved, paths - paths[:1], atol=1e-9)
 
@@ -76,9 +76,9 @@ def test_paths_stored_in_any_image_and_in_pieces_give_the_same() -> None:
     paths, m = walk(3, 300, 12), matrices(SKEW, 300)
     jumps = np.random.default_rng(4).integers(-2, 3, size=(300, 12, 3))
     stored = paths + np.einsum("fni,fij->fnj", jumps, m)
-    whole = Unwrapper(np.ones(12))(wrap(paths, m), m)
+    whole = Unwrapper(np.ones(12))(wrap(paths, m), m).centres
     unwrap = Unwrapper(np.ones(12))
-    pieces = np.concatenate([unwrap(stored[a:b], m[a:b]) for a, b in ((0, 1), (1, 120), (120, 300))])
+    pieces = np.concatenate([unwrap(stored[a:b], m[a:b]).centres for a, b in ((0, 1), (1, 120), (120, 300))])
     np.testing.assert_allclose(pieces - pieces[:1], whole - whole[:1], atol=1e-9)
 
 
@@ -89,7 +89,7 @@ def test_scaling_of_the_box_moves_no_far_image() -> None:
     boxes = np.column_stack([lengths, lengths, lengths, *[np.full(500, 90.0)] * 3])
     fractions = rng.random((12, 3)) + 10 * rng.integers(-1, 2, size=(12, 3))  # at rest in the scaled box
     stored = fractions[None] * lengths[:, None, None]
-    found = Unwrapper(np.ones(12))(stored, box_matrices(boxes))
+    found = Unwrapper(np.ones(12))(stored, box_matrices(boxes)).centres
     assert mean_squared_displacement(stored)[1:].mean() > 0.1, "naive unwrapping would show it"
     assert mean_squared_displacement(found)[1:].max() < 0.02
 
@@ -108,7 +108,7 @@ def test_diffusion_in_a_box_of_changing_size_is_that_of_the_walk() -> None:
         )
         stored[t] = position
     boxes = np.column_stack([lengths, lengths, lengths, *[np.full(n_frames, 90.0)] * 3])
-    found = Unwrapper(np.ones(n))(stored, box_matrices(boxes))
+    found = Unwrapper(np.ones(n))(stored, box_matrices(boxes)).centres
     lag = 300
     expected = 3 * step**2 * lag * (1 - 1 / n)  # relative to the centre of all
     assert mean_squared_displacement(found)[lag] == pytest.approx(expected, rel=0.1)
@@ -117,15 +117,30 @@ def test_diffusion_in_a_box_of_changing_size_is_that_of_the_walk() -> None:
 def test_drift_of_the_box_is_removed_by_mass() -> None:
     masses = np.array([1.0, 3.0, 10.0])
     paths = np.cumsum(np.random.default_rng(7).normal(scale=0.1, size=(100, 3, 3)), axis=0)
-    found = Unwrapper(masses)(paths, matrices(CUBE, 100))
+    found = Unwrapper(masses)(paths, matrices(CUBE, 100)).centres
     centre = np.einsum("m,fmk->fk", masses / masses.sum(), found)
     np.testing.assert_allclose(centre - centre[:1], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("box", BOXES, ids=IDS)
+def test_drift_is_that_of_the_centre_of_mass_beside_the_scaling_of_the_box(box: np.ndarray) -> None:
+    """A crystal that is scaled with its box and moved by a tenth of each of its vectors, in pieces, in any image."""
+    rng = np.random.default_rng(12)
+    boxes = np.repeat(box[None], 30, axis=0)
+    boxes[:, :3] *= np.exp(rng.normal(scale=0.02, size=(30, 1)))
+    m, fractions = box_matrices(boxes), rng.random((50, 3))
+    gone = 0.1 * np.arange(30)[:, None] * [1.0, -1.0, 2.0]
+    images = rng.integers(-2, 3, size=(30, 50, 3))
+    stored = np.einsum("fni,fij->fnj", fractions + gone[:, None] + images, m)
+    unwrap = Unwrapper(rng.uniform(1, 9, 50))
+    drift = np.concatenate([unwrap(stored[a:b], m[a:b]).drift for a, b in ((0, 1), (1, 11), (11, 30))])
+    np.testing.assert_allclose(drift, gone, atol=1e-12)
 
 
 def test_drift_is_removed_once_for_the_box_and_not_for_each_species() -> None:
     """Of a species of ten, its own centre takes a tenth of the motion away: D would be low by 10 %."""
     paths = np.cumsum(np.random.default_rng(8).normal(scale=0.1, size=(2000, 400, 3)), axis=0)
-    found = Unwrapper(np.ones(400))(paths, matrices(CUBE, 2000))[:, :10]
+    found = Unwrapper(np.ones(400))(paths, matrices(CUBE, 2000)).centres[:, :10]
     lags = slice(20, 60)
     expected = 3 * 0.01 * np.arange(2000)[lags]
     ratio = np.mean(mean_squared_displacement(found)[lags] / expected)

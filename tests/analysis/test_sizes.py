@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mdstudy.analysis.frames import Block, Sites, Tallied
+from mdstudy.analysis.periodic import Motion
 from mdstudy.analysis.sizes import GyrationRadii, gyration_radii
 
 
@@ -17,7 +18,8 @@ def test_a_ball_has_the_diameter_that_it_was_made_with_and_a_dumbbell_half_its_l
     xyz = np.concatenate([ball, dumbbell, [[7.0, 7.0, 7.0]]])[None].astype(np.float32)
     species = {"ball": np.array([0]), "dumbbell": np.array([1]), "atom": np.array([2])}
     sites = Sites({}, owner, species, np.ones(len(owner)), {})
-    block = Block(np.zeros(1), xyz, lambda: np.zeros((1, 3, 3)), np.array([[9, 9, 9, 90, 90, 90]], dtype=np.float32))
+    motion = Motion(np.zeros((1, 3, 3)), np.zeros((1, 3)))
+    block = Block(np.zeros(1), xyz, lambda: motion, np.array([[9, 9, 9, 90, 90, 90]], dtype=np.float32))
     tally = GyrationRadii()
     found = gyration_radii(Tallied({tally: [tally(block, sites)]}), sites)
     assert abs(found["ball"].diameter - 0.8) < 0.005

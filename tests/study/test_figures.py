@@ -11,7 +11,7 @@ from mdstudy.base.drawing import to_svg
 from mdstudy.base.results import Curve, Estimate
 from mdstudy.observables import vocabulary
 from mdstudy.study.compare import Comparison, RunResult, compare
-from mdstudy.study.figures import FIGURES, conductivities, displacements, distributions, draw, shells
+from mdstudy.study.figures import FIGURES, conductivities, displacements, distributions, draw, shells, surroundings
 from mdstudy.study.measured import load_measured
 from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.system.composition import resolve
@@ -25,6 +25,7 @@ def result(system: str, shift: float) -> RunResult:
             ("radial_distribution", "Li-FSI.O", np.exp(-((x - 0.2 - shift) ** 2) / 0.001), "nm"),
             ("running_coordination_number", "Li-FSI.O", 4 * x, "nm"),
             ("mean_squared_displacement", "Li", x * (1 + shift), "ps"),
+            *(("van_hove_distinct", f"Li-Li in {t} ps", x**t + shift, "nm") for t in (0, 2)),
         )
     ]
     estimates = (
@@ -68,6 +69,14 @@ def test_the_figures_hold_the_numbers_that_they_were_given(comparison: Compariso
     bars = [bar.get_height() for bar in draw(conductivities, comparison).axes[0].patches]
     assert [bar for bar in bars if bar] == pytest.approx([3.0, 3.1, 2.25, 3.93]), "simulated, measured; LHCI, DLHCI"
     assert len(draw(displacements, comparison).axes) == 2
+
+
+def test_the_surroundings_have_a_panel_a_case_and_a_line_a_time(comparison: Comparison) -> None:
+    panels = draw(surroundings, comparison).axes
+    assert [panel.get_title() for panel in panels] == ["lhci: Li–Li", "dlhci: Li–Li"]
+    for panel, shift in zip(panels, (0.0, 0.1), strict=True):
+        assert [line.get_label() for line in panel.lines[:2]] == ["0 ps", "2 ps"]
+        assert panel.lines[1].get_ydata()[-1] == pytest.approx(1 + shift)
 
 
 def test_a_bar_that_is_not_converged_is_open(comparison: Comparison) -> None:
