@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import MDAnalysis
@@ -11,10 +12,15 @@ import numpy as np
 import pytest
 from MDAnalysis.analysis.msd import EinsteinMSD
 from MDAnalysis.coordinates.memory import MemoryReader
+from scipy import stats
 
 from mdstudy.analysis.displacement import fit_window, mean_squared_displacement
 from mdstudy.analysis.trajectory import from_universe
+from mdstudy.base.results import find
+from mdstudy.observables.diffusion import SelfDiffusion
+from mdstudy.study.measure import observe
 
+WALK = Path(__file__).parent / "random_walk"
 N, N_FRAMES, EDGE = 30, 200, 30.0  # angstrom, 1 ps a frame
 BOX = np.array([EDGE, EDGE, EDGE, 90.0, 90.0, 90.0], dtype=np.float32)
 
@@ -47,6 +53,43 @@ def ours() -> np.ndarray:
 def test_displacement_is_that_of_mdanalysis_for_unwrapped_coordinates() -> None:
     peer = EinsteinMSD(universe(paths()), select="all", msd_type="xyz", fft=False).run()
     np.testing.assert_allclose(ours(), peer.results.timeseries / 100, rtol=1e-4, atol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def random_walk() -> MDAnalysis.Universe:
+    """The trajectory of MDAnalysis's own tests, as it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its topology has no elements, and so no masses
+        return MDAnalysis.Universe(str(WALK / "RANDOM_WALK_TOPO.pdb"), str(WALK / "xyz_random_walk.xtc"))
+
+
+def test_displacement_is_that_of_mdanalysis_for_its_own_random_walk(random_walk: MDAnalysis.Universe) -> None:
+    """MDAnalysis holds itself to the norm of this curve (MDAnalysisTests/analysis/test_msd.py), and so do we."""
+    peer = EinsteinMSD(random_walk, select="all", msd_type="xyz", fft=False).run().results.timeseries
+    walkers = np.array([random_walk.atoms.positions.astype(float) for _ in random_walk.trajectory])
+    mine = mean_squared_displacement(walkers)
+    np.testing.assert_allclose(mine, peer, rtol=1e-6, atol=1e-6)
+    assert np.linalg.norm(mine) == pytest.approx(3932.39927487146, abs=1e-5)
+
+
+def test_diffusion_of_that_walk_is_one_and_better_known_than_by_a_line_through_the_curve(
+    random_walk: MDAnalysis.Universe,
+) -> None:
+    """D = 1 A^2/ps = 1e-8 m^2/s, less 1/100 for the drift that is removed; with a box that nothing can leave."""
+    walkers = np.array([random_walk.atoms.positions for _ in random_walk.trajectory])
+    single = MDAnalysis.Universe.empty(100, 100, atom_resindex=np.arange(100), trajectory=True)
+    for name, values in (("resnames", ["Li"] * 100), ("masses", [6.94] * 100)):
+        single.add_TopologyAttr(name, values)
+    single.load_new(walkers, format=MemoryReader, dimensions=[200.0] * 3 + [90.0] * 3, dt=random_walk.trajectory.dt)
+    found = find(observe(single, SelfDiffusion(), {"Li": "all"}).estimates, "self_diffusion", "Li")
+    assert found is not None
+    assert found.converged
+    assert found.error < 0.03e-8
+    assert abs(found.value - 0.99e-8) < 2 * found.error
+    # The line that the documentation of EinsteinMSD draws, from lag 20 to 60.
+    peer = EinsteinMSD(random_walk, select="all", msd_type="xyz", fft=False).run().results.timeseries
+    theirs = stats.linregress(np.arange(20, 60), peer[20:60]).slope / 6 * 1e-8
+    assert abs(theirs - 0.99e-8) > abs(found.value - 0.99e-8)
 
 
 @pytest.mark.skipif(shutil.which("gmx") is None, reason="GROMACS is not installed")
