@@ -112,10 +112,10 @@ def surroundings(comparison: Comparison) -> Figure | None:
                 panel.plot(r, g, color=colour, lw=1, label=curve.of.partition(" in ")[2])
                 panel.fill_between(r, g - error, g + error, color=colour, alpha=0.25, lw=0)
             panel.axhline(1, color="0.6", lw=0.6, ls=":")
-            panel.set(title=f"{case.label}: {pair.replace('-', '–')}", xlim=(0, None), ylim=(0, None))
+            panel.set(title=f"{case.label}: {pair.replace('-', '–')}", xlim=(0, None))
             if mine:
                 panel.legend(frameon=False, fontsize=7)
-        row[0].set_ylabel("$G_d(r, t)/\\rho$")
+        row[0].set(ylabel="$G_d(r, t)/\\rho$", ylim=(0, None))  # of all: the row shares its axis
     for panel in panels[-1]:
         panel.set_xlabel("r / nm")
     return figure

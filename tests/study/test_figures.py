@@ -77,6 +77,7 @@ def test_the_surroundings_have_a_panel_a_case_and_a_line_a_time(comparison: Comp
     for panel, shift in zip(panels, (0.0, 0.1), strict=True):
         assert [line.get_label() for line in panel.lines[:2]] == ["0 ps", "2 ps"]
         assert panel.lines[1].get_ydata()[-1] == pytest.approx(1 + shift)
+        assert panel.get_ylim()[1] > 1.1
 
 
 def test_a_bar_that_is_not_converged_is_open(comparison: Comparison) -> None:
