@@ -149,16 +149,22 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Arrays that add: the total less one block is a delete-one sample."""
+    """Arrays that add: the total of all blocks but one is a delete-one sample."""
 
     n_frames: int
     arrays: Mapping[str, NDArray[np.float64]]
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.n_frames + other.n_frames, {k: v + other.arrays[k] for k, v in self.arrays.items()})
+        return Sums.total([self, other])
 
-    def __sub__(self, other: Sums) -> Sums:
-        return Sums(self.n_frames - other.n_frames, {k: v - other.arrays[k] for k, v in self.arrays.items()})
+    @staticmethod
+    def total(parts: Sequence[Sums]) -> Sums:
+        """Add parts up."""
+        arrays = {name: np.array(array) for name, array in parts[0].arrays.items()}
+        for part in parts[1:]:
+            for name, array in arrays.items():
+                array += part.arrays[name]
+        return Sums(sum(part.n_frames for part in parts), arrays)
 
 
 @dataclass(frozen=True, eq=False)

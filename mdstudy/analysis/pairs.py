@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,29 +106,27 @@ class PairHistogram:
         density = np.array(pairs, dtype=float) * float(np.sum(1 / box_volumes(boxes)))
         return Sums(len(positions), {"counts": counts.astype(float), "density": density})
 
-    def distribution(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
+    def distribution(self, total: Sums) -> NDArray[np.float64]:
         """g(r) of each site around the reference.
 
         Returns
         -------
         (n_others, n_bins) float array
         """
-        ideal = self.ideal(parts)
-        counts = reduce(add, parts).arrays["counts"]
-        return np.asarray(np.divide(counts, ideal, out=np.zeros_like(ideal), where=ideal > 0))
+        ideal = self.ideal(total)
+        return np.asarray(np.divide(total.arrays["counts"], ideal, out=np.zeros_like(ideal), where=ideal > 0))
 
-    def ideal(self, parts: Sequence[Sums]) -> NDArray[np.float64]:
+    def ideal(self, total: Sums) -> NDArray[np.float64]:
         """Pairs that an ideal gas of the same density would have in each bin, (n_others, n_bins) float array."""
-        return np.asarray(reduce(add, parts).arrays["density"][:, None] * (4 / 3 * np.pi * np.diff(self.edges**3)))
+        return np.asarray(total.arrays["density"][:, None] * (4 / 3 * np.pi * np.diff(self.edges**3)))
 
-    def coordination(self, parts: Sequence[Sums], n_reference: int) -> NDArray[np.float64]:
+    def coordination(self, total: Sums, n_reference: int) -> NDArray[np.float64]:
         """Running coordination number, at the outer edge of each bin.
 
         Returns
         -------
         (n_others, n_bins) float array
         """
-        total = reduce(add, parts)
         return np.asarray(np.cumsum(total.arrays["counts"], axis=1) / (total.n_frames * n_reference))
 
 
@@ -185,7 +181,8 @@ def first_minima(tally: PairHistogram, tallied: Tallied) -> Mapping[str, float]:
     """First minimum of g(r) of each site around the reference, nm; NaN where there is no first shell."""
 
     def find() -> dict[str, float]:
-        g, ideal = tally.distribution(tallied.sums(tally)), tally.ideal(tallied.sums(tally))
+        total = Sums.total(tallied.sums(tally))
+        g, ideal = tally.distribution(total), tally.ideal(total)
         return {other: first_shell(tally.middles, g[k], ideal[k])[2] for k, other in enumerate(tally.others)}
 
     return tallied.once(("first minima", tally), find)

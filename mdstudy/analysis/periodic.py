@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mdstudy.analysis.cores import compiled, share_out
 from mdstudy.base.errors import TrajectoryError
 
 IndexArray = NDArray[np.intp]
@@ -131,11 +132,33 @@ class Tree:
         positions : (n_frames, n_atoms, 3) float array, nm
         matrices : (n_frames, 3, 3) float array, nm
         """
-        whole = np.array(positions, dtype=np.float64)
-        for children, parents in self.levels:
-            apart = whole[:, children] - whole[:, parents]
-            whole[:, children] = whole[:, parents] + nearest_image(apart, matrices)
-        return whole.astype(np.float32)
+        whole = np.array(positions, dtype=np.float32)
+        children, parents = (
+            np.concatenate([level[k] for level in self.levels] or [[]]).astype(np.intp) for k in (0, 1)
+        )
+        share_out(len(whole), lambda frames: _make_whole(whole[frames], matrices[frames], children, parents))
+        return whole
+
+
+@compiled
+def _make_whole(
+    xyz: NDArray[np.float32], boxes: NDArray[np.float64], children: IndexArray, parents: IndexArray
+) -> None:
+    """Move children, in this order, to the images nearest to their parents."""
+    for f in range(len(xyz)):
+        box = boxes[f]
+        for n in range(len(children)):
+            child, parent = xyz[f, children[n]], xyz[f, parents[n]]
+            z = np.float64(child[2]) - parent[2]
+            c = np.rint(z / box[2, 2])
+            y = np.float64(child[1]) - parent[1] - c * box[2, 1]
+            b = np.rint(y / box[1, 1])
+            x = np.float64(child[0]) - parent[0] - c * box[2, 0] - b * box[1, 0]
+            a = np.rint(x / box[0, 0])
+            if a != 0 or b != 0 or c != 0:
+                child[0] -= a * box[0, 0] + b * box[1, 0] + c * box[2, 0]
+                child[1] -= b * box[1, 1] + c * box[2, 1]
+                child[2] -= c * box[2, 2]
 
 
 def molecule_centres(
@@ -155,10 +178,31 @@ def molecule_centres(
     """
     n_molecules = int(molecule_of.max()) + 1
     share = masses / np.bincount(molecule_of, weights=masses, minlength=n_molecules)[molecule_of]
-    order = np.argsort(molecule_of, kind="stable")
-    starts = np.searchsorted(molecule_of[order], np.arange(n_molecules))
-    weighted = np.asarray(positions, dtype=float)[:, order] * share[order][None, :, None]
-    return np.asarray(np.add.reduceat(weighted, starts, axis=1))
+    centres = np.empty((len(positions), n_molecules, 3))
+    share_out(len(positions), lambda frames: _centres(positions[frames], molecule_of, share, centres[frames]))
+    return centres
+
+
+@compiled
+def _centres(
+    positions: NDArray[np.floating], molecule_of: IndexArray, share: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Add up the atoms of each molecule by their shares of its mass."""
+    for f in range(len(positions)):
+        out[f] = 0.0
+        m, x, y, z = molecule_of[0], 0.0, 0.0, 0.0
+        for i in range(len(molecule_of)):
+            if molecule_of[i] != m:
+                out[f, m, 0] += x
+                out[f, m, 1] += y
+                out[f, m, 2] += z
+                m, x, y, z = molecule_of[i], 0.0, 0.0, 0.0
+            x += share[i] * positions[f, i, 0]
+            y += share[i] * positions[f, i, 1]
+            z += share[i] * positions[f, i, 2]
+        out[f, m, 0] += x
+        out[f, m, 1] += y
+        out[f, m, 2] += z
 
 
 class Motion(NamedTuple):
@@ -199,17 +243,61 @@ class Unwrapper:
             As stored, in any image.
         matrices : (n_frames, 3, 3) float array, nm
         """
-        wrapped = wrap(centres, matrices)
         if self._last is None:
-            self._last, self._continuous = (wrapped[0], matrices[0]), centres[0]
+            self._last, self._continuous = (wrap(centres[:1], matrices[:1])[0], matrices[0]), np.array(centres[0])
             self._origin = self._weight @ centres[0]
-        before = np.concatenate([self._last[0][None], wrapped[:-1]])
+        followed, before, steps = np.array(centres), np.empty((len(centres), 3)), np.empty((len(centres), 3))
+        _follow(followed, matrices, self._last[0], self._continuous, self._weight, self._origin, before, steps)
         boxes_before = np.concatenate([self._last[1][None], matrices[:-1]])
-        steps = nearest_image(wrapped - before, matrices)
-        continuous = self._continuous + np.cumsum(steps, axis=0)
-        gone = np.einsum("m,fmk->fk", self._weight, continuous)
-        scaled = np.einsum("fi,fij->fj", self._weight @ before, np.linalg.solve(boxes_before, matrices))
-        alone = self._weight @ steps - (scaled - self._weight @ before)
-        drift = self._drift + np.cumsum(np.einsum("fi,fij->fj", alone, np.linalg.inv(matrices)), axis=0)
-        self._last, self._continuous, self._drift = (wrapped[-1], matrices[-1]), continuous[-1], drift[-1]
-        return Motion(np.asarray(continuous - (gone - self._origin)[:, None, :]), drift)
+        scaled = np.einsum("fi,fij->fj", before, np.linalg.solve(boxes_before, matrices))
+        alone = np.einsum("fi,fij->fj", steps - (scaled - before), np.linalg.inv(matrices))
+        drift = self._drift + np.cumsum(alone, axis=0)
+        self._last, self._drift = (self._last[0], matrices[-1]), drift[-1]
+        return Motion(followed, drift)
+
+
+@compiled
+def _follow(
+    centres: NDArray[np.float64],
+    boxes: NDArray[np.float64],
+    last: NDArray[np.float64],
+    continuous: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    before: NDArray[np.float64],
+    steps: NDArray[np.float64],
+) -> None:
+    """Make centres continuous and keep the centre of mass of all where it was.
+
+    `last` (wrapped) and `continuous` are the centres in the frame before, and go on; `before` and `steps` become the
+    centre of mass of all `last` and that of all steps, frame by frame.
+    """
+    gone, inside, step = np.empty(3), np.empty(3), np.empty(3)
+    for f in range(len(centres)):
+        box = boxes[f]
+        gone[:], before[f], steps[f] = 0.0, 0.0, 0.0
+        for m in range(len(last)):
+            for k in range(3):
+                inside[k] = centres[f, m, k]
+            for k in (2, 1, 0):
+                turns = np.floor(inside[k] / box[k, k])
+                for n in range(k + 1):
+                    inside[n] -= turns * box[k, n]
+            for k in range(3):
+                step[k] = inside[k] - last[m, k]
+            for k in (2, 1, 0):
+                turns = np.rint(step[k] / box[k, k])
+                for n in range(k + 1):
+                    step[n] -= turns * box[k, n]
+            for k in range(3):
+                before[f, k] += weight[m] * last[m, k]
+                steps[f, k] += weight[m] * step[k]
+                continuous[m, k] += step[k]
+                last[m, k] = inside[k]
+                centres[f, m, k] = continuous[m, k]
+                gone[k] += weight[m] * continuous[m, k]
+        for k in range(3):
+            gone[k] -= origin[k]
+        for m in range(len(last)):
+            for k in range(3):
+                centres[f, m, k] -= gone[k]

@@ -105,14 +105,15 @@ def elements_of(masses: NDArray[np.float64]) -> NDArray[np.str_]:
         A mass that no element here has: masses that were repartitioned, united atoms, or an element without data.
     """
     names = np.array(list(ELEMENTS))
-    apart = np.abs(np.asarray(masses)[:, None] - np.array([element.mass for element in ELEMENTS.values()]))
+    kinds, first, kind = np.unique(masses, return_index=True, return_inverse=True)
+    apart = np.abs(kinds[:, None] - np.array([element.mass for element in ELEMENTS.values()]))
     worst = int(np.argmax(apart.min(axis=1)))
     if apart[worst].min() > MASS_TOLERANCE:
         raise TrajectoryError(
-            f"atom {worst} has a mass of {masses[worst]:g} Da, which is that of no element known here "
+            f"atom {first[worst]} has a mass of {kinds[worst]:g} Da, which is that of no element known here "
             f"({', '.join(ELEMENTS)}): scattering needs the masses of the elements, not repartitioned ones"
         )
-    return np.asarray(names[apart.argmin(axis=1)])
+    return np.asarray(names[apart.argmin(axis=1)][kind])
 
 
 def form_factors(elements: NDArray[np.str_], q: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +47,7 @@ def gyration_radii(tallied: Tallied, sites: Sites) -> Mapping[str, Radius]:
     """Radius of each species, with a jackknife over blocks of the run."""
 
     def radii(parts: Sequence[Sums]) -> NDArray[np.float64]:
-        arrays = reduce(add, parts).arrays
+        arrays = Sums.total(parts).arrays
         return np.sqrt(arrays["squares"] / arrays["number"])
 
     def find() -> dict[str, Radius]:

@@ -88,33 +88,43 @@ class Trajectory:
             while left:
                 count = min(left, most)
                 left -= count
-                yield part, self._block(self._take(frames, done, count), unwrap, done)
+                times, positions, boxes = self._take(frames, done, count)
+                yield part, self._block(times, positions, boxes, unwrap, done)
                 done += count
 
-    def _take(self, frames: Iterator[RawFrame], done: int, count: int) -> list[RawFrame]:
-        taken: list[RawFrame] = []
-        reason = "is the file truncated?"
+    def _take(
+        self, frames: Iterator[RawFrame], done: int, count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+        """Times, positions and boxes of the next frames."""
+        times, boxes = np.empty(count), np.empty((count, 6), dtype=np.float32)
+        positions = np.empty((count, self.sites.n_atoms, 3), dtype=np.float32)
+        taken, reason = 0, "is the file truncated?"
         try:
-            taken.extend(islice(frames, count))
+            for time, xyz, box in islice(frames, count):
+                if len(xyz) != self.sites.n_atoms:
+                    raise TrajectoryError(
+                        f"{self.source}: the frame at {time:g} ps has {len(xyz)} atoms, "
+                        f"the topology {self.sites.n_atoms}"
+                    )
+                times[taken], positions[taken], boxes[taken] = time, xyz, box
+                taken += 1
         except OSError as error:  # EOFError of a reader is one of MDAnalysis's OSErrors
             reason = f"{error}; {reason}"
-        if len(taken) < count:
-            raise TrajectoryError(
-                f"{self.source}: only {done + len(taken)} of {self.n_frames} frames can be read: {reason}"
-            )
-        for time, xyz, _ in taken:
-            if len(xyz) != self.sites.n_atoms:
-                raise TrajectoryError(
-                    f"{self.source}: the frame at {time:g} ps has {len(xyz)} atoms, the topology {self.sites.n_atoms}"
-                )
-        return taken
+        if taken < count:
+            raise TrajectoryError(f"{self.source}: only {done + taken} of {self.n_frames} frames can be read: {reason}")
+        return times, positions, boxes
 
-    def _block(self, frames: list[RawFrame], unwrap: Unwrapper, first: int) -> Block:
-        times = np.array([time for time, _, _ in frames], dtype=float)
-        positions = np.stack([xyz for _, xyz, _ in frames])
-        boxes = np.stack([box for _, _, box in frames])
+    def _block(
+        self,
+        times: NDArray[np.float64],
+        positions: NDArray[np.float32],
+        boxes: NDArray[np.float32],
+        unwrap: Unwrapper,
+        first: int,
+    ) -> Block:
+        sums = positions.sum(axis=(1, 2))  # not a number as soon as one of them is none
         for fault, what in (
-            (~np.isfinite(positions).all(axis=(1, 2)), "positions that are not numbers"),
+            (~np.isfinite(sums), "positions that are not numbers"),
             (~np.isfinite(boxes).all(axis=1) | (boxes[:, :3] <= 0).any(axis=1), "no periodic box"),
         ):
             if fault.any():

@@ -42,7 +42,8 @@ def radii_of(masses: NDArray[np.float64]) -> NDArray[np.float64]:
     TrajectoryError
         Elements are not known by their masses (:func:`mdstudy.analysis.scattering.elements_of`).
     """
-    return np.array([RADII[element] for element in elements_of(masses)])
+    names, kind = np.unique(elements_of(masses), return_inverse=True)
+    return np.array([RADII[name] for name in names])[kind]
 
 
 def owners(
@@ -73,12 +74,15 @@ def owners(
     inside, sought = (wrap(xyz[None], matrix[None])[0] for xyz in (positions, points))
     height = np.sqrt(radii.max() ** 2 - radii**2)
     margin = _MARGIN * float(np.prod(np.diagonal(matrix)) / len(inside)) ** (1 / 3)
+    owner, left = np.empty(len(sought), dtype=np.intp), np.arange(len(sought))
     while True:
         places, atom = _with_images(inside, matrix, margin)
         tree = KDTree(np.column_stack([places, height[atom]]))
-        distance, found = tree.query(np.column_stack([sought, np.zeros(len(sought))]))
-        if distance.max() <= margin:  # whatever is not among the places is farther away than that
-            return np.asarray(atom[found])
+        distance, found = tree.query(np.column_stack([sought[left], np.zeros(len(left))]))
+        owner[left] = atom[found]
+        left = left[distance > margin]  # whatever is not among the places is farther away than that
+        if len(left) == 0:
+            return owner
         margin = 1.01 * float(distance.max())
 
 

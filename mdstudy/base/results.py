@@ -306,7 +306,7 @@ def attributed(measurement: Measurement, origin: Origin, others: Iterable[Curve]
         Of other observables of the same pass.
     """
     curves = tuple(replace(curve, origin=origin) for curve in measurement.curves)
-    pool = [*curves, *others]
+    pool = curves or tuple(curve for curve in others if curve.quantity == origin.reads)
     estimates = (replace(estimate, origin=origin) for estimate in measurement.estimates)
     estimates = (replace(estimate, behind=curves_behind(estimate, pool)) for estimate in estimates)
     return replace(measurement, estimates=tuple(estimates), curves=curves)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import ClassVar
 
 import numpy as np
@@ -46,8 +44,8 @@ class AngleHistogram:
             block.positions, block.matrices, ions, donors, sites.molecule_of, self.reach
         )
         frame = np.repeat(np.arange(block.n_frames), count)
-        xyz, matrices = block.positions.astype(float), block.matrices.astype(float)
-        to_donor = xyz[frame, donors[donor]] - xyz[frame, ions[ion]]
+        xyz, matrices = block.positions, block.matrices.astype(float)
+        to_donor = xyz[frame, donors[donor]].astype(float) - xyz[frame, ions[ion]]
         to_donor += np.einsum("ck,ckx->cx", image.astype(float), matrices[frame])
         shell = frame * len(ions) + ion  # contacts of one shell follow each other
         at_ion = np.zeros((self.n_angles, self.n_distances))
@@ -65,7 +63,7 @@ class AngleHistogram:
 
     def _carrier(
         self,
-        xyz: NDArray[np.float64],
+        xyz: NDArray[np.float32],
         frame: NDArray[np.intp],
         donor: NDArray[np.intp],
         carriers: NDArray[np.intp],
@@ -77,7 +75,7 @@ class AngleHistogram:
         per_molecule = len(owners) // len(np.unique(owners))
         first = np.searchsorted(owners, sites.molecule_of[donor])
         candidates = carriers[order][first[:, None] + np.arange(per_molecule)]
-        vectors = xyz[frame[:, None], candidates] - xyz[frame, donor][:, None]
+        vectors = xyz[frame[:, None], candidates].astype(float) - xyz[frame, donor][:, None]
         nearest = np.argmin(np.sum(vectors**2, axis=-1), axis=1)
         return np.asarray(vectors[np.arange(len(nearest)), nearest])
 
@@ -85,9 +83,11 @@ class AngleHistogram:
         self, u: NDArray[np.float64], v: NDArray[np.float64], distance: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         cosine = np.einsum("cx,cx->c", u, v) / (np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1))
-        angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-        limits = [[0.0, 180.0], [0.0, self.reach]]
-        return np.histogram2d(angle, distance, bins=[self.n_angles, self.n_distances], range=limits)[0]
+        angle = np.arccos(np.clip(cosine, -1, 1)) / np.pi
+        row = np.minimum((angle * self.n_angles).astype(np.intp), self.n_angles - 1)
+        column = np.minimum((distance / self.reach * self.n_distances).astype(np.intp), self.n_distances - 1)
+        counts = np.bincount(row * self.n_distances + column, minlength=self.n_angles * self.n_distances)
+        return counts.reshape(self.n_angles, self.n_distances).astype(float)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class ShellAngles:
         share = (np.cos(edges[:-1]) - np.cos(edges[1:])) / 2  # of directions at random, in each bin
 
         def density(some: Sequence[Sums], name: str) -> NDArray[np.float64]:
-            counts = reduce(add, some).arrays[name][:, :kept].sum(axis=1)
+            counts = Sums.total(some).arrays[name][:, :kept].sum(axis=1)
             total = counts.sum()
             return np.asarray(counts / (total * share) if total else np.full(len(counts), np.nan))
 

@@ -86,9 +86,10 @@ class RadialDistribution:
         parts = tallied.sums(tally)
         centres = tallied.series(Centres()).arrays["centres"]
         n_reference = len(sites.atoms(self.reference))
-        g, g_error = jackknife(parts, tally.distribution)
-        running, running_error = jackknife(parts, lambda some: tally.coordination(some, n_reference))
+        g, g_error = jackknife(parts, lambda some: tally.distribution(Sums.total(some)))
+        running, running_error = jackknife(parts, lambda some: tally.coordination(Sums.total(some), n_reference))
         g_error, running_error = _known(g, g_error), _known(running, running_error)
+        shells = _Shells.read(tally, parts, n_reference)
         curves: list[Curve] = []
         estimates: list[Estimate] = []
         for k, other in enumerate(tally.others):
@@ -96,7 +97,7 @@ class RadialDistribution:
             curves += self._curves(pair, tally, (g[k], g_error[k]), (running[k], running_error[k]))
             moved = {species_of(s): travel(centres[:, sites.molecules(s)]) for s in (self.reference, other)}
             slowest = min(moved, key=lambda name: moved[name])
-            estimates += _shell(pair, k, tally, parts, n_reference, not_exchanged(slowest, moved[slowest]))
+            estimates += shells.estimates(pair, k, not_exchanged(slowest, moved[slowest]))
         return Measurement(self.name, tuple(estimates), tuple(curves))
 
     def _curves(
@@ -126,50 +127,87 @@ def _known(value: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np
     return np.where(error > 1e-12 * np.abs(value), error, math.nan)
 
 
-def _shell(
-    pair: str,
-    k: int,
-    tally: PairHistogram,
-    parts: Sequence[Sums],
-    n_reference: int,
-    faults: tuple[str, ...],
-) -> list[Estimate]:
-    """Peak, minimum and coordination number of one pair."""
+@dataclass(frozen=True, eq=False)
+class _Shells:
+    """First peak, its height, first minimum and coordination number of each pair, (n_pairs, 4) float arrays.
 
-    def read(some: Sequence[Sums]) -> NDArray[np.float64]:
-        peak, height, minimum = first_shell(tally.middles, tally.distribution(some)[k], tally.ideal(some)[k])
-        running = tally.coordination(some, n_reference)[k]
-        return np.array([peak, height, minimum, np.interp(minimum, tally.edges[1:], running)])
+    Attributes
+    ----------
+    values, errors : arrays
+    apart : array
+        Between the halves of the run, in standard errors.
+    edges, running : arrays
+        Outer edges of bins, nm, and the running coordination number of each pair there.
+    method : str
+    n : int
+        Blocks.
+    """
 
-    values, errors = jackknife(parts, read)
-    resolution = tally.width / math.sqrt(12)
-    errors[[0, 2]] = np.hypot(errors[[0, 2]], resolution)
-    errors = _known(values, errors)
-    method = f"g(r) over {sum(p.n_frames for p in parts)} frames, jackknife over {len(parts)} blocks"
-    apart = halves_apart(parts, read)  # distances come in steps of a bin and may have no error in either half
-    running = tally.coordination(parts, n_reference)[k]
-    if math.isnan(values[2]) or errors[2] > BLURRED:
-        around = ", ".join(f"{np.interp(r, tally.edges[1:], running):.3g} within {r} nm" for r in SHOWN)
-        blurred = f"no first shell: {_why_none(values, errors[2])}; {around}"
-        values[2:], errors[2:] = math.nan, math.nan
-        reasons, remark = (blurred, *faults), ""
-    else:
-        less, more = np.interp([values[2] - SENSITIVITY, values[2] + SENSITIVITY], tally.edges[1:], running)
-        remark = f"{less:.3g} to {more:.3g} for a cutoff of {values[2]:.3f} -+ {SENSITIVITY} nm"
-        reasons = (*faults, *halves_differ(float(np.max(apart[[1, 3]]))))
-    of_peak = reasons if math.isnan(values[0]) else (*faults, *halves_differ(float(apart[1])))
-    columns = (
-        ("first_peak_distance", "nm", of_peak, ""),
-        ("first_peak_height", "1", of_peak, ""),
-        ("first_minimum_distance", "nm", reasons, ""),
-        ("coordination_number", "1", reasons, remark),
-    )
-    return [
-        Estimate(
-            quantity, pair, value, error, unit, method, len(parts), not notes, "; ".join(filter(None, (about, *notes)))
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    apart: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    running: NDArray[np.float64]
+    method: str
+    n: int
+
+    @staticmethod
+    def read(tally: PairHistogram, parts: Sequence[Sums], n_reference: int) -> _Shells:
+        """Read them off g(r), with a jackknife over blocks."""
+        edges = tally.edges[1:]
+
+        def shells(some: Sequence[Sums]) -> NDArray[np.float64]:
+            total = Sums.total(some)
+            g, ideal, running = tally.distribution(total), tally.ideal(total), tally.coordination(total, n_reference)
+            found = [first_shell(tally.middles, *pair) for pair in zip(g, ideal, strict=True)]
+            numbers = [np.interp(shell[2], edges, n) for shell, n in zip(found, running, strict=True)]
+            return np.column_stack([np.array(found).reshape(-1, 3), numbers])
+
+        values, errors = jackknife(parts, shells)
+        errors[:, [0, 2]] = np.hypot(errors[:, [0, 2]], tally.width / math.sqrt(12))
+        method = f"g(r) over {sum(p.n_frames for p in parts)} frames, jackknife over {len(parts)} blocks"
+        # Distances come in steps of a bin and may have no error in either half.
+        apart = halves_apart(parts, shells)
+        running = tally.coordination(Sums.total(parts), n_reference)
+        return _Shells(values, _known(values, errors), apart, edges, running, method, len(parts))
+
+    def estimates(self, pair: str, k: int, faults: tuple[str, ...]) -> list[Estimate]:
+        """Numbers of one pair, with what is wrong with them."""
+        values, errors, apart = self.values[k].copy(), self.errors[k].copy(), self.apart[k]
+        if math.isnan(values[2]) or errors[2] > BLURRED:
+            around = ", ".join(f"{self._within(k, r):.3g} within {r} nm" for r in SHOWN)
+            blurred = f"no first shell: {_why_none(values, errors[2])}; {around}"
+            values[2:], errors[2:] = math.nan, math.nan
+            reasons, remark = (blurred, *faults), ""
+        else:
+            less, more = (self._within(k, values[2] + shift) for shift in (-SENSITIVITY, SENSITIVITY))
+            remark = f"{less:.3g} to {more:.3g} for a cutoff of {values[2]:.3f} -+ {SENSITIVITY} nm"
+            reasons = (*faults, *halves_differ(float(np.max(apart[[1, 3]]))))
+        of_peak = reasons if math.isnan(values[0]) else (*faults, *halves_differ(float(apart[1])))
+        columns = (
+            ("first_peak_distance", "nm", of_peak, ""),
+            ("first_peak_height", "1", of_peak, ""),
+            ("first_minimum_distance", "nm", reasons, ""),
+            ("coordination_number", "1", reasons, remark),
         )
-        for (quantity, unit, notes, about), value, error in zip(columns, values, errors, strict=True)
-    ]
+        return [
+            Estimate(
+                quantity,
+                pair,
+                value,
+                error,
+                unit,
+                self.method,
+                self.n,
+                not notes,
+                "; ".join(filter(None, (about, *notes))),
+            )
+            for (quantity, unit, notes, about), value, error in zip(columns, values, errors, strict=True)
+        ]
+
+    def _within(self, k: int, r: float) -> float:
+        """Mean number of atoms within a distance."""
+        return float(np.interp(r, self.edges, self.running[k]))
 
 
 def _why_none(values: NDArray[np.float64], spread: float) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import ClassVar
 
 import numpy as np
@@ -84,7 +82,7 @@ class SpatialDensity:
         parts = tallied.sums(tally)
         values, errors = jackknife(parts, lambda some: density(some, tally.spacing))
         errors = np.where(errors > 0, errors, math.nan)
-        total = reduce(add, parts).arrays
+        total = Sums.total(parts).arrays
         number = float(total["number"])
         places = total["body"] / number if number else np.zeros((3, 3))
         body = [*tally.axes.atoms(sites)[0], *(sites.atoms(self.ion)[:1] if self.ion else [])]
@@ -105,7 +103,7 @@ class SpatialDensity:
 
 def density(parts: Sequence[Sums], spacing: float) -> NDArray[np.float64]:
     """Counts over those of an ideal gas, (n_others, n, n, n) float array; NaN where nothing was looked at."""
-    total = reduce(add, parts).arrays
+    total = Sums.total(parts).arrays
     ideal = total["density"][:, None, None, None] * spacing**3
     none = np.full(total["counts"].shape, np.nan)
     return np.asarray(np.divide(total["counts"], ideal, out=none, where=ideal > 0))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import ClassVar
 
 import numpy as np
@@ -116,12 +114,12 @@ class StructureFactor:
         parts = tallied.sums(self.amplitudes)
         names, numbers = np.unique(elements_of(sites.masses), return_counts=True)
         share = numbers / numbers.sum()
-        total = reduce(add, parts)
+        total = Sums.total(parts)
         seen = np.all([part.arrays["numbers"] > 0 for part in parts], axis=0)  # by every block
         q = total.arrays["lengths"][seen] / total.arrays["numbers"][seen]
 
         def partials(some: Sequence[Sums]) -> NDArray[np.float64]:
-            arrays = reduce(add, some).arrays
+            arrays = Sums.total(some).arrays
             mean = arrays["products"][..., seen] / arrays["numbers"][seen] / numbers.sum()
             own = np.diag(share)[..., None]
             return np.asarray(1 + (mean - own) / np.outer(share, share)[..., None])

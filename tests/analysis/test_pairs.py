@@ -41,7 +41,7 @@ def test_an_ideal_gas_has_a_distribution_of_one_with_the_spread_that_its_errors_
     """Sum over bins of ((g - 1) / error)^2, each the square of a Student t of 9 degrees of freedom."""
     tally, sites = PairHistogram("A", ("A",), r_max=1.0, width=0.05), atoms(200)
     parts = [tally(ideal_gas(seed, 20, 200, 2.5), sites) for seed in range(10)]
-    g, error = jackknife(parts, tally.distribution)
+    g, error = jackknife(parts, lambda some: tally.distribution(Sums.total(some)))
     z = ((g - 1) / error)[0, 2:]  # the innermost shells hold too few pairs for a normal distribution
     square = 9 / 7  # variance of Student t
     assert abs(np.mean(z**2) - square) < 4 * math.sqrt(2.0 / len(z)) * square
@@ -54,7 +54,7 @@ def test_error_bars_cover_the_truth_as_often_as_a_student_t_says() -> None:
     inside = []
     for replica in range(40):
         parts = [tally(ideal_gas(1000 * replica + k, 4, 100, 2.0), sites) for k in range(10)]
-        g, error = jackknife(parts, tally.distribution)
+        g, error = jackknife(parts, lambda some: tally.distribution(Sums.total(some)))
         inside.append(np.abs(g - 1)[0, 1:] < error[0, 1:])
     due = stats.t.cdf(1, 9) - stats.t.cdf(-1, 9)
     n = np.size(inside)
@@ -70,7 +70,7 @@ def test_shells_of_a_face_centred_lattice_hold_12_6_24_12_24_8() -> None:
     shells = np.sqrt(np.arange(1, 7) / 2) * constant
     np.testing.assert_array_equal(counts[counts > 0], [12, 6, 24, 12, 24, 8])
     np.testing.assert_allclose(tally.middles[counts > 0], shells, atol=0.0051)
-    running = tally.coordination(parts, 500)[0]
+    running = tally.coordination(Sums.total(parts), 500)[0]
     between = [running[np.searchsorted(tally.edges[1:], r + 0.02)] for r in shells]
     np.testing.assert_allclose(between, np.cumsum([12, 6, 24, 12, 24, 8]))
 
@@ -80,12 +80,12 @@ def test_the_first_shell_of_a_shaken_lattice_holds_12() -> None:
     frames = face_centred(4, 0.6) + rng.normal(scale=0.02, size=(20, 256, 3))
     tally = PairHistogram("A", ("A",), r_max=1.1)
     parts = [tally(block(frames, [2.4] * 3 + [90.0] * 3), atoms(256))]
-    g, ideal = tally.distribution(parts)[0], tally.ideal(parts)[0]
+    g, ideal = tally.distribution(Sums.total(parts))[0], tally.ideal(Sums.total(parts))[0]
     peak, height, minimum = first_shell(tally.middles, g, ideal)
     assert abs(peak - 0.6 / math.sqrt(2)) < 0.008
     assert height > 3
     assert 0.48 < minimum < 0.56  # between the first shell at 0.424 and the second at 0.6
-    running = np.interp(minimum, tally.edges[1:], tally.coordination(parts, 256)[0])
+    running = np.interp(minimum, tally.edges[1:], tally.coordination(Sums.total(parts), 256)[0])
     assert abs(running - 12) < 0.05
 
 
@@ -97,7 +97,7 @@ def test_pairs_within_a_molecule_do_not_count_nor_do_they_in_the_ideal_gas() -> 
     bonds *= 0.3 / np.linalg.norm(bonds, axis=-1, keepdims=True)
     xyz = np.concatenate([first, first + bonds], axis=2).reshape(60, 200, 3)
     tally = PairHistogram("A", ("A",), r_max=1.0, width=0.1)
-    g = tally.distribution([tally(block(xyz, [2.5] * 3 + [90.0] * 3), atoms(200, 2))])[0]
+    g = tally.distribution(tally(block(xyz, [2.5] * 3 + [90.0] * 3), atoms(200, 2)))[0]
     np.testing.assert_allclose(g[2:], 1, atol=0.03)
 
 
@@ -106,7 +106,7 @@ def test_the_density_is_that_of_an_oblique_box_too() -> None:
     matrix = block(np.zeros((1, 1, 3)), box).matrices[0].astype(float)
     xyz = np.random.default_rng(3).uniform(size=(40, 200, 3)) @ matrix
     tally = PairHistogram("A", ("A",), r_max=1.0, width=0.1)
-    g = tally.distribution([tally(block(xyz, box), atoms(200))])[0]
+    g = tally.distribution(tally(block(xyz, box), atoms(200)))[0]
     np.testing.assert_allclose(g[2:], 1, atol=0.04)
 
 

@@ -51,7 +51,7 @@ def distributions(frames: tuple[Block, Sites]) -> NDArray[np.float64]:
     """g(r) of Li with nitrogen of BN and with carbonyl oxygen of FEC."""
     sums = TALLY(*frames)
     assert isinstance(sums, Sums)
-    return TALLY.distribution([sums])
+    return TALLY.distribution(sums)
 
 
 def same_counts(ours: NDArray[np.float64], theirs: NDArray[np.float64], ideal: NDArray[np.float64]) -> None:
@@ -71,7 +71,7 @@ def test_distributions_are_those_of_mdanalysis(
 ) -> None:
     lithium, others = universe.select_atoms("type 22"), universe.select_atoms(selection)
     theirs = InterRDF(lithium, others, nbins=300, range=(0.0, 12.0)).run().results.rdf
-    same_counts(distributions[k], theirs, TALLY.ideal([TALLY(*frames)])[k])
+    same_counts(distributions[k], theirs, TALLY.ideal(TALLY(*frames))[k])
 
 
 @pytest.mark.parametrize(("k", "selection"), [(0, "type 5"), (1, "type 19")], ids=["BN.N", "FEC.O"])
@@ -88,7 +88,7 @@ def test_distributions_are_those_of_freud(
     for step in universe.trajectory:
         box = freud.box.Box.from_box(step.dimensions[:3] / 10)
         theirs.compute((box, others.positions / 10), query_points=lithium.positions / 10, reset=False)
-    same_counts(distributions[k], theirs.rdf, TALLY.ideal([TALLY(*frames)])[k])
+    same_counts(distributions[k], theirs.rdf, TALLY.ideal(TALLY(*frames))[k])
 
 
 def test_distributions_are_those_of_gromacs(
