@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mdstudy.analysis.cores import compiled, share_out
 from mdstudy.analysis.frames import Block, Sites, Sums, Tallied
-from mdstudy.analysis.periodic import molecule_centres
 from mdstudy.base.statistics import jackknife
 
 
@@ -20,14 +20,35 @@ class GyrationRadii:
 
     def __call__(self, block: Block, sites: Sites) -> Sums:
         """Sum over frames and molecules, in the order of the species."""
-        xyz = block.positions
-        centres = molecule_centres(xyz, sites.molecule_of, sites.masses)
-        apart = xyz - centres.astype(np.float32)[:, sites.molecule_of]
-        atoms = np.einsum("fak,fak->a", apart, apart, dtype=float) * sites.masses
-        squares = np.bincount(sites.molecule_of, weights=atoms) / sites.molecule_masses
+        xyz, share = block.positions, sites.masses / sites.molecule_masses[sites.molecule_of]
+        found = share_out(len(xyz), lambda frames: _squares(xyz[frames], sites.molecule_of, share, sites.n_molecules))
+        squares = np.sum(found, axis=0)
         total = np.array([squares[molecules].sum() for molecules in sites.species.values()])
         number = np.array([len(xyz) * len(molecules) for molecules in sites.species.values()], dtype=float)
         return Sums(block.n_frames, {"squares": total, "number": number})
+
+
+@compiled
+def _squares(
+    positions: NDArray[np.float32], molecule_of: NDArray[np.intp], share: NDArray[np.float64], n_molecules: int
+) -> NDArray[np.float64]:
+    """Squares of the radii of gyration of all molecules, summed over frames; `share` of each atom of the mass."""
+    total = np.zeros(n_molecules)
+    origin, moments = np.empty((n_molecules, 3)), np.empty((n_molecules, 4))
+    for f in range(len(positions)):
+        moments[:] = 0.0
+        for i in range(len(molecule_of) - 1, -1, -1):
+            origin[molecule_of[i]] = positions[f, i]
+        for i in range(len(molecule_of)):  # about the first atom of each: less is lost when squares are subtracted
+            m, square = molecule_of[i], 0.0
+            for k in range(3):
+                apart = positions[f, i, k] - origin[m, k]
+                moments[m, k] += share[i] * apart
+                square += apart * apart
+            moments[m, 3] += share[i] * square
+        for m in range(n_molecules):
+            total[m] += moments[m, 3] - moments[m, 0] ** 2 - moments[m, 1] ** 2 - moments[m, 2] ** 2
+    return total
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class AngleHistogram:
         xyz, matrices = block.positions, block.matrices.astype(float)
         to_donor = xyz[frame, donors[donor]].astype(float) - xyz[frame, ions[ion]]
         to_donor += np.einsum("ck,ckx->cx", image.astype(float), matrices[frame])
+        to_donor /= np.linalg.norm(to_donor, axis=1, keepdims=True)
         shell = frame * len(ions) + ion  # contacts of one shell follow each other
         at_ion = np.zeros((self.n_angles, self.n_distances))
         for apart in range(1, int(np.bincount(shell).max(initial=1))):
@@ -69,21 +70,21 @@ class AngleHistogram:
         carriers: NDArray[np.intp],
         sites: Sites,
     ) -> NDArray[np.float64]:
-        """Vector from each donor to the nearest carrier in its molecule."""
+        """Direction from each donor to the nearest carrier in its molecule."""
         order = np.argsort(sites.molecule_of[carriers], kind="stable")
         owners = sites.molecule_of[carriers][order]
         per_molecule = len(owners) // len(np.unique(owners))
         first = np.searchsorted(owners, sites.molecule_of[donor])
         candidates = carriers[order][first[:, None] + np.arange(per_molecule)]
         vectors = xyz[frame[:, None], candidates].astype(float) - xyz[frame, donor][:, None]
-        nearest = np.argmin(np.sum(vectors**2, axis=-1), axis=1)
-        return np.asarray(vectors[np.arange(len(nearest)), nearest])
+        squares = np.einsum("cnx,cnx->cn", vectors, vectors)
+        nearest = np.arange(len(squares)), np.argmin(squares, axis=1)
+        return np.asarray(vectors[nearest] / np.sqrt(squares[nearest])[:, None])
 
     def _count(
         self, u: NDArray[np.float64], v: NDArray[np.float64], distance: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        cosine = np.einsum("cx,cx->c", u, v) / (np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1))
-        angle = np.arccos(np.clip(cosine, -1, 1)) / np.pi
+        angle = np.arccos(np.clip(np.einsum("cx,cx->c", u, v), -1, 1)) / np.pi
         row = np.minimum((angle * self.n_angles).astype(np.intp), self.n_angles - 1)
         column = np.minimum((distance / self.reach * self.n_distances).astype(np.intp), self.n_distances - 1)
         counts = np.bincount(row * self.n_distances + column, minlength=self.n_angles * self.n_distances)
