@@ -166,14 +166,20 @@ def run(
 
 
 @app.command()
-def analyse(directories: Directories) -> None:
+def analyse(
+    directories: Directories,
+    memory: Annotated[float, typer.Option(help="GiB that a pass may take; frames are thinned to fit", min=0.01)] = 1.0,
+) -> None:
     """Measure all observables of finished runs in one pass each."""
     from mdstudy.study.analyse import analyse as analyse_run
     from mdstudy.study.tables import estimate_table
 
     for directory in directories:
         with _bar(f"analyse {directory}") as progress:
-            estimates = analyse_run(directory, progress=progress)
+            estimates = analyse_run(directory, progress=progress, memory=memory * 2**30)
+        strides = {estimate.origin.stride for estimate in estimates if estimate.origin is not None}
+        if (stride := max(strides, default=1)) > 1:
+            _say(f"{directory}: motion and neighbours of each {stride}th frame, to stay within {memory:g} GiB")
         _print_table(*estimate_table(estimates), str(directory))
 
 

@@ -34,7 +34,7 @@ def says(recipe: object) -> str:
 
 
 def origin(
-    observable: Observable, source: str, times: tuple[float, float], frames: int, model: str, code: str
+    observable: Observable, source: str, times: tuple[float, float], frames: int, stride: int, model: str, code: str
 ) -> Origin:
     """Origin of all that an observable gives in a pass.
 
@@ -45,7 +45,7 @@ def origin(
         What the frames were read from.
     times : (float, float)
         Of the first and the last frame, ps.
-    frames : int
+    frames, stride : int
     model, code : str
         As for :class:`mdstudy.base.results.Origin`.
     """
@@ -62,6 +62,7 @@ def origin(
         model,
         code,
         READS.get(observable.name, ""),
+        stride,
     )
 
 

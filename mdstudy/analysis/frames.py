@@ -132,6 +132,14 @@ class Block:
         """
         return self._motion.drift
 
+    def every(self, stride: int) -> Block:
+        """Those of the frames whose number is a multiple of `stride`; their centres still know of all frames."""
+        if stride == 1:
+            return self
+        some = slice(-self.first % stride, None, stride)
+        first = -(-self.first // stride)
+        return Block(self.times[some], self.positions[some], lambda: self.centres[some], self.boxes[some], first)
+
     @property
     def n_frames(self) -> int:
         return len(self.times)
@@ -173,6 +181,11 @@ class Series:
 
     times: NDArray[np.float64]
     arrays: dict[str, NDArray[Any]]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return sum(array.nbytes for array in self.arrays.values())
 
     @staticmethod
     def join(parts: Sequence[Series]) -> Series:

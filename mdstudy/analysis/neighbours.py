@@ -336,7 +336,7 @@ def contacts(
     def work(frames: slice) -> tuple[NDArray[Any], ...]:
         found = (positions[frames], boxes[frames], centre, around, molecule_of, r_max)
         listed = _contacts(*found, 16 * len(centre) * len(found[0]))
-        if listed[0][-1] < 0:
+        if len(listed[0]) and listed[0][-1] < 0:
             listed = _contacts(*found, -int(listed[0][-1]))
         return listed
 

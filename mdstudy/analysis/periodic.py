@@ -133,9 +133,8 @@ class Tree:
         matrices : (n_frames, 3, 3) float array, nm
         """
         whole = np.array(positions, dtype=np.float32)
-        children, parents = (
-            np.concatenate([level[k] for level in self.levels] or [[]]).astype(np.intp) for k in (0, 1)
-        )
+        order = np.concatenate([np.stack(level) for level in self.levels], axis=1) if self.levels else np.empty((2, 0))
+        children, parents = order.astype(np.intp)
         share_out(len(whole), lambda frames: _make_whole(whole[frames], matrices[frames], children, parents))
         return whole
 

@@ -72,6 +72,9 @@ class Origin:
         Version and hash of the code.
     reads : str
         Curves of another observable that this one is read off, by their quantity.
+    stride : int
+        What is followed in time (motion, neighbours) is kept of every so many frames: see
+        :func:`mdstudy.study.measure.measure`.
     """
 
     observable: str
@@ -85,6 +88,7 @@ class Origin:
     model: str = ""
     code: str = ""
     reads: str = ""
+    stride: int = 1
 
     def quantity(self, name: str) -> Quantity | None:
         """The quantity of this name, if the recipe computes it."""
@@ -92,8 +96,10 @@ class Origin:
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What there is to tell, by name."""
+        kept = f"; motion and neighbours of each {self.stride}th" if self.stride > 1 else ""
+        frames = f"{self.frames} frames, {self.interval:g} ps apart, {self.length:g} ps"
         return (
-            ("trajectory", f"{self.source}: {self.frames} frames, {self.interval:g} ps apart, {self.length:g} ps"),
+            ("trajectory", f"{self.source}: {frames}{kept}"),
             ("model", self.model or "not known: frames of another program"),
             ("code", self.code),
             ("recipe", self.recipe),

@@ -82,7 +82,7 @@ class AngleHistogram:
         return np.asarray(vectors[nearest] / np.sqrt(squares[nearest])[:, None])
 
     def _count(
-        self, u: NDArray[np.float64], v: NDArray[np.float64], distance: NDArray[np.float32]
+        self, u: NDArray[np.floating], v: NDArray[np.floating], distance: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         angle = np.arccos(np.clip(np.einsum("cx,cx->c", u, v), -1, 1)) / np.pi
         row = np.minimum((angle * self.n_angles).astype(np.intp), self.n_angles - 1)

@@ -19,7 +19,7 @@ from mdstudy.polymer.units import read_units
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
 from mdstudy.study import vaporisation
-from mdstudy.study.measure import code_text, measure, standard_observables
+from mdstudy.study.measure import MEMORY, code_text, measure, standard_observables
 
 #: File that says what the results were made from; they count only with it.
 STAMP = "inputs.json"
@@ -27,10 +27,10 @@ STAMP = "inputs.json"
 SKETCH = "network.json"
 
 
-def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate]:
+def analyse(directory: str | Path, progress: Progress = silent, memory: float = MEMORY) -> list[Estimate]:
     """Measure the standard observables of a run and write ``measure/``.
 
-    Nothing is done if the results there were made from the same frames by the same code.
+    Nothing is done if the results there were made from the same frames by the same code, with no less memory.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate
         Run directory with at least one finished segment of production.
     progress : callable, optional
         Called with the fraction done and a word.
+    memory : float
+        Bytes that the pass may take: see :func:`mdstudy.study.measure.measure`.
 
     Returns
     -------
@@ -54,10 +56,12 @@ def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate
     inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
     inputs["code"] = code_hash(__name__)
     stamp = run.measure / STAMP
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8"))["made_from"] == inputs:
-        return load(run.measure)[0]
+    if stamp.is_file():
+        old = json.loads(stamp.read_text(encoding="utf-8"))
+        if old["made_from"] == inputs and old["memory"] >= memory:
+            return load(run.measure)[0]
     grown = network.Network.of(read_units(run.path)) if is_polymerised(run) else None
-    measurements = measured(run, progress=progress, grown=grown)
+    measurements = measured(run, progress=progress, grown=grown, memory=memory)
     estimates = [e for m in measurements for e in m.estimates]
     run.measure.mkdir(exist_ok=True)
     stamp.unlink(missing_ok=True)  # until all is written nothing counts as made
@@ -66,7 +70,7 @@ def analyse(directory: str | Path, progress: Progress = silent) -> list[Estimate
         write_text(run.measure / grid.file_name, grid.to_cube())
     if grown is not None:
         write_json(run.measure / SKETCH, sketch(grown))
-    write_json(stamp, {"made_from": inputs, **record()})
+    write_json(stamp, {"made_from": inputs, "memory": memory, **record()})
     return estimates
 
 
@@ -75,6 +79,7 @@ def measured(
     wanted: Callable[[str], bool] = lambda _: True,
     progress: Progress = silent,
     grown: network.Network | None = None,
+    memory: float = MEMORY,
 ) -> list[Measurement]:
     """Logs and one pass over the trajectory of a run, nothing written.
 
@@ -86,6 +91,8 @@ def measured(
     progress : callable, optional
     grown : Network, optional
         Of a run that was polymerised; read if absent.
+    memory : float
+        Bytes that the pass may take.
     """
     trajectory = open_run(run.path)
     temperature = float(run.read_spec()["temperature_K"])
@@ -106,7 +113,7 @@ def measured(
         for observable in standard_observables(trajectory.sites, temperature, flows)
         if any(wanted(quantity.name) for quantity in observable.quantities)
     ]
-    found = measure(trajectory, chosen, progress, halves=True) if chosen else []
+    found = measure(trajectory, chosen, progress, halves=True, memory=memory) if chosen else []
     return [*logged, *found]
 
 

@@ -38,6 +38,8 @@ from mdstudy.observables.van_hove_distinct import DistinctVanHove
 
 #: Parts of a trajectory, the samples of a jackknife.
 BLOCKS = 10
+#: Bytes that a pass may take, and the share of them for what is kept of single frames; the rest is for finishing it.
+MEMORY, KEPT = 2**30, 1 / 6
 
 #: The ion that the mission is about, what may donate to it, and what else is looked for around it.
 ION = "Li"
@@ -104,8 +106,13 @@ def measure(
     observables: Sequence[Observable],
     progress: Progress | None = None,
     halves: bool = False,
+    memory: float = MEMORY,
 ) -> list[Measurement]:
     """Measure observables in one pass; tallies that observables share are made once.
+
+    What adds up (distances, angles, waves) is counted in all frames. What is followed in time (centres of mass, who is
+    next to whom) is kept of each frame; where all of that would not fit the memory, of every second, third, ... frame,
+    as many as do. Molecules are followed through all frames in any case. The numbers say so (``why()``).
 
     Parameters
     ----------
@@ -116,6 +123,8 @@ def measure(
         Called with the fraction of frames done and a word.
     halves : bool
         Also finish each half of the frames by itself and state the drift between them of numbers that state none.
+    memory : float
+        Bytes that may be taken, about; twenty frames are kept in any case.
 
     Returns
     -------
@@ -134,11 +143,19 @@ def measure(
     tallies = list(dict.fromkeys(tally for observable in observables for tally in observable.tallies(sites)))
     sums: dict[Tally, dict[int, Sums]] = {tally: {} for tally in tallies}
     series: dict[Tally, list[tuple[int, Series]]] = {tally: [] for tally in tallies}
-    done, times = 0, (math.nan, math.nan)
+    done, stride, times = 0, 1, (math.nan, math.nan)
     for part, block in trajectory.blocks(n_parts):
         times = float(block.times[0] if done == 0 else times[0]), float(block.times[-1])
+        made: dict[Tally, Sums | Series] = {}
+        if done == 0:
+            made = {tally: tally(block, sites) for tally in tallies}
+            stride = _stride(made, block.n_frames, trajectory.n_frames, memory)
+            if stride > 1:
+                made = {tally: one for tally, one in made.items() if isinstance(one, Sums)}
+        kept = block.every(stride)
         for tally in tallies:
-            reduced = tally(block, sites)
+            followed = done == 0 or series[tally]
+            reduced = made[tally] if tally in made else tally(kept if followed else block, sites)
             if isinstance(reduced, Series):
                 series[tally].append((part, reduced))
             else:
@@ -166,8 +183,14 @@ def measure(
         first, second = finish(chosen, range(n_parts // 2)), finish(chosen, range(n_parts // 2, n_parts))
         for k, a, b in zip(open_ones, first, second, strict=True):
             found[k] = compare_halves(found[k], a, b)
-    where = trajectory.source, times, trajectory.n_frames, trajectory.model, code_text()
+    where = trajectory.source, times, trajectory.n_frames, stride, trajectory.model, code_text()
     return attribute(found, [origin(one, *where) for one in observables])
+
+
+def _stride(made: Mapping[Tally, Sums | Series], frames: int, of: int, memory: float) -> int:
+    """Each how many-th of all frames may be kept, from what some frames take."""
+    size = sum(one.size for one in made.values() if isinstance(one, Series)) / frames
+    return max(1, min(math.ceil(size * of / (KEPT * memory)), of // (2 * BLOCKS)))
 
 
 @cache

@@ -16,7 +16,7 @@ from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import Measurement
 from mdstudy.base.units import RESULT_UNITS
 from mdstudy.observables import recipes, vocabulary
-from mdstudy.study.measure import measure
+from mdstudy.study.measure import measure, standard_observables
 
 #: What a recipe is asked about in the synthetic electrolyte, by the names of its fields.
 ARGUMENTS: dict[str, Any] = {
@@ -162,3 +162,13 @@ def test_fewer_frames_than_blocks_give_numbers_whose_errors_are_not_known(
     for estimate in measured.estimates:
         assert not estimate.converged, estimate
         assert estimate.note, estimate
+
+
+def test_some_frames_are_kept_however_little_memory_there_is(electrolyte) -> None:
+    full = measure(electrolyte, standard_observables(electrolyte.sites, 298.15))
+    thin = measure(electrolyte, standard_observables(electrolyte.sites, 298.15), memory=1.0)
+    assert {e.origin.stride for m in thin for e in m.estimates} == {2}
+    for a, b in zip(full, thin, strict=True):  # distances are counted in all frames
+        if a.observable in {"radial_distribution", "structure_factor", "shell_angles"}:
+            for one, other in zip(a.curves, b.curves, strict=True):
+                np.testing.assert_array_equal(one.y, other.y)

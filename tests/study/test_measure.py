@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from mdstudy.analysis.frames import Block, Series, Sites, Sums, Tallied
 from mdstudy.analysis.trajectory import RawFrame, Trajectory
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import Estimate, Measurement
-from mdstudy.study.measure import BLOCKS, measure, standard_observables
+from mdstudy.study.measure import BLOCKS, KEPT, measure, standard_observables
 
 BOX = np.array([3, 3, 3, 90, 90, 90], dtype=np.float32)
 
@@ -76,6 +76,18 @@ class Probe:
         return Measurement(self.name, (Estimate("n", "x", float(len(parts)), 0.0, "1", "m"),))
 
 
+@dataclass(frozen=True)
+class Keep(Probe):
+    """Observable of one tally that joins in time, which keeps what it got."""
+
+    kept: list[Series] = field(default_factory=list, compare=False)
+
+    def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
+        del sites
+        self.kept.append(tallied.series(self.tally))
+        return Measurement(self.name, (Estimate("n", "x", 1.0, 0.0, "1", "m"),))
+
+
 def test_one_pass_serves_all_and_a_shared_tally_is_made_once() -> None:
     calls: list[int] = []
     one, two = Probe(Count(calls)), Probe(Count(calls))
@@ -93,22 +105,32 @@ def test_a_part_too_large_for_memory_comes_in_pieces_that_add_up(monkeypatch: py
 
 
 def test_centres_are_continuous_over_blocks_and_the_box_does_not_drift() -> None:
-    kept: list[Series] = []
-
-    @dataclass(frozen=True)
-    class Keep(Probe):
-        def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
-            del sites
-            kept.append(tallied.series(self.tally))
-            return Measurement("keep")
-
+    probe = Keep(Path())
     masses = np.array([1.0, 3.0])
-    measure(walk(100, 2, replace(make_sites(2), masses=masses)), [Keep(Path())])
-    centres = kept[0].arrays["centres"]
+    measure(walk(100, 2, replace(make_sites(2), masses=masses)), [probe])
+    centres = probe.kept[0].arrays["centres"]
     # Without drift removal atom 0 would be at -0.1 k and atom 1 at +0.1 k; the centre of mass moves by +0.05 k.
     k = np.arange(100)
     np.testing.assert_allclose(centres[:, 0, 0] - centres[0, 0, 0], -0.15 * k, atol=1e-4)
     np.testing.assert_allclose(centres[:, 1, 0] - centres[0, 1, 0], +0.05 * k, atol=1e-4)
+
+
+@pytest.mark.parametrize("block", [1, 3, 1000], ids=["blocks shorter than the stride", "not a multiple", "large"])
+def test_what_is_followed_is_thinned_to_fit_the_memory_and_what_adds_up_is_not(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("mdstudy.analysis.trajectory.BLOCK_SIZE", 3 * 4 * block)
+    whole, thin, calls = Keep(Path()), Keep(Path()), []
+    measure(walk(200, 4), [whole])
+    bytes_a_frame = 4 * 3 * 8
+    made, counted = measure(walk(200, 4), [thin, Probe(Count(calls))], memory=60 * bytes_a_frame / KEPT)
+    (every,), (fourth,) = whole.kept, thin.kept  # 200 frames in the room of 60: each fourth
+    np.testing.assert_array_equal(fourth.times, every.times[::4])
+    np.testing.assert_allclose(fourth.arrays["centres"], every.arrays["centres"][::4], atol=1e-12)
+    assert np.ptp(fourth.arrays["centres"]) > 3, "followed beyond the box"
+    assert made.estimates[0].origin.stride == counted.estimates[0].origin.stride == 4
+    assert "of each 4th" in str(made.estimates[0].why())
+    assert sum(calls) == 200
 
 
 def test_progress_ends_at_one() -> None:

@@ -21,6 +21,7 @@ from mdstudy.cli import app
 from mdstudy.run.rundir import RunDir, frame_times
 from mdstudy.study.analyse import analyse
 from mdstudy.study.compare import compare
+from mdstudy.study.measure import MEMORY
 from mdstudy.study.pipeline import compare_runs, load_result, report_runs, run_study
 from mdstudy.study.report import read_results
 
@@ -141,6 +142,15 @@ def test_results_that_other_frames_made_are_made_again(runs: list[Path]) -> None
     (runs[0] / "measure" / "estimates.csv").write_text("stale")
     again = analyse(runs[0])
     assert [str(e) for e in again] == [str(e) for e in estimates]
+
+
+def test_results_made_with_less_memory_are_made_again_and_those_made_with_more_are_not(runs: list[Path]) -> None:
+    stamp = runs[0] / "measure" / "inputs.json"
+    made = stamp.read_bytes()
+    analyse(runs[0], memory=MEMORY / 2)
+    assert stamp.read_bytes() == made
+    analyse(runs[0], memory=2 * MEMORY)
+    assert json.loads(stamp.read_text())["memory"] == 2 * MEMORY
 
 
 def test_a_report_can_be_read_back_and_compared_without_its_trajectories(runs: list[Path]) -> None:
