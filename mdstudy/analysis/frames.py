@@ -137,8 +137,12 @@ class Block:
         if stride == 1:
             return self
         some = slice(-self.first % stride, None, stride)
-        first = -(-self.first // stride)
-        return Block(self.times[some], self.positions[some], lambda: self.centres[some], self.boxes[some], first)
+        first, total = -(-self.first // stride), -(-self.total // stride)
+
+        def follow() -> Motion:
+            return Motion(self.centres[some], self.drift[some])
+
+        return Block(self.times[some], self.positions[some], follow, self.boxes[some], first, total)
 
     @property
     def n_frames(self) -> int:

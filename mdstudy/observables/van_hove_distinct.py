@@ -111,7 +111,7 @@ class DistinctVanHove:
                 self._count(pairs, series, atoms, sites, some, lag)
                 for some in np.array_split(origins, min(GROUPS, len(origins)))
             ]
-            value, error = jackknife(parts, pairs.distribution)
+            value, error = jackknife(parts, lambda some: pairs.distribution(Sums.total(some)))
             for k, other in enumerate(pairs.others):
                 of = f"{self.reference}-{other} in {lag * interval:g} ps"
                 known = np.where(error[k] > 0, error[k], math.nan)
