@@ -47,7 +47,7 @@ def stages(hold: float) -> list[Stage]:
     return [
         Stage("1-minimise", 1.0, 0.002, "integrator = steep\nemtol = 100\n"),
         Stage("2-heat", 10.0, 0.001, thermostat(hot) + new),
-        Stage("3-compress", 20.0, 0.002, thermostat(hot) + barostat(1000.0)),
+        Stage("3-compress", 40.0, 0.002, thermostat(hot) + barostat(3000.0)),
         Stage("4-anneal", 50.0, DT, thermostat(hot) + barostat(1.0)),
         *(Stage(f"hold-{t}", hold, DT, thermostat(float(t)) + barostat(1.0)) for t in HOLDS),
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,7 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
     Raises
     ------
     BuildError
-        A polymer other than PMMA, or no sound conformer.
+        A polymer other than PMMA, or no sound conformer of a molecule.
     """
     made: list[tuple[Template, int]] = []
     for name, count in composition.molecules.items():
@@ -118,23 +117,23 @@ def templates(composition: Composition, seed: int) -> list[tuple[Template, int]]
 
 
 def _chains(composition: Composition, species: Polymer, seed: int) -> list[tuple[Template, int]]:
-    """One chain for all, or one each where their lengths differ."""
+    """One chain after the other, each with its own length and tacticity."""
     name = species.name
     if name != "PMMA":
         raise BuildError(f"{name}: no chain of this polymer can be built; only PMMA")
-    grow = partial(
-        polymer_template,
-        tacticity=composition.tacticity,
-        residues=species.residues,
-        racemo_fraction=composition.racemo_fraction,
-    )
-    count = composition.molecules[name]
-    if composition.dispersity == 1:
-        return [(grow(composition.chain_length, seed=seed_for(seed, name, "conformer")), count)]
-    units = round(composition.formula_units[name])
+    units, count = round(composition.formula_units[name]), composition.molecules[name]
     lengths = draw_lengths(units, count, composition.dispersity, seed_for(seed, name, "lengths"))
     return [
-        (grow(int(length), seed=seed_for(seed, f"{name} {k}", "conformer"), n_conformers=1), 1)
+        (
+            polymer_template(
+                int(length),
+                composition.tacticity,
+                seed_for(seed, f"{name} {k}", "tacticity"),
+                residues=species.residues,
+                racemo_fraction=composition.racemo_fraction,
+            ),
+            1,
+        )
         for k, length in enumerate(lengths)
     ]
 

@@ -23,7 +23,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from scipy.spatial.distance import pdist, squareform
 
 from mdstudy.base.errors import BuildError, did_you_mean
-from mdstudy.system.chains import grow_chain
+from mdstudy.system.chains import grow_chains
 
 Dyad = Literal["m", "r"]
 
@@ -60,7 +60,9 @@ class Template:
     charge : int
         Formal charge, e.
     conformers : (n_conformers, n_atoms, 3) float array
-        Coordinates, nm, each conformer centred on its geometric centre.
+        Coordinates, nm, each conformer centred on its geometric centre. A chain has none: it is grown in its box.
+    hands : (n_units,) int array, optional
+        Of a chain: the hand of each unit, see :func:`mdstudy.system.chains.grow_chains`.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Template:
     bonds: NDArray[np.int64]
     charge: int
     conformers: NDArray[np.float64]
+    hands: NDArray[np.int64] | None = None
 
     @property
     def n_atoms(self) -> int:
@@ -112,32 +115,29 @@ def polymer_template(
     *,
     residues: tuple[str, str, str] = ("MMH", "MMU", "MMT"),
     racemo_fraction: float = 0.5,
-    n_conformers: int = 2,
 ) -> Template:
-    """Make the template of a PMMA chain H-[CH2-C(CH3)(COOCH3)]n-H.
+    """Make the template of a PMMA chain H-[CH2-C(CH3)(COOCH3)]n-H, which :func:`grow` gives its coordinates.
 
     The CA of the head carries two methyl groups and is no stereocentre; the `length` - 2 dyads lie between the
-    others. Of four times `n_conformers` grown chains the most coiled are kept, so that they fit small boxes.
+    others.
 
     Parameters
     ----------
     length : int
         Repeat units, at least 2.
     tacticity : {"isotactic", "syndiotactic", "atactic"}
-        All dyads meso, all racemo, or each racemo with probability `racemo_fraction` (one sequence for all chains).
+        All dyads meso, all racemo, or each racemo with probability `racemo_fraction`.
     seed : int
-        Seed of the conformers and of the atactic sequence.
+        Seed of the atactic sequence.
     residues : tuple of str
         Residue names of head, repeat unit and tail.
     racemo_fraction : float
         For an atactic chain.
-    n_conformers : int
-        How many conformers to keep.
 
     Raises
     ------
     BuildError
-        Too short, an unknown tacticity, or no sound conformer.
+        Too short, or an unknown tacticity.
     """
     if length < 2:
         raise BuildError(f"PMMA: a chain of {length} units has no head and tail; 2 units are the least")
@@ -146,21 +146,43 @@ def polymer_template(
     fraction = {"isotactic": 0.0, "syndiotactic": 1.0, "atactic": racemo_fraction}[tacticity]
     racemo = np.random.default_rng(seed).random(length - 2) < fraction
     # Equal tags along a chain written from head to tail are equal hands: a meso dyad keeps the tag.
-    hands = np.concatenate([[0], np.cumsum(racemo)]) % 2
-    tags = ["@" if hand == 0 else "@@" for hand in hands]
+    turned = np.concatenate([[0], np.cumsum(racemo)]) % 2
+    tags = ["@" if turn == 0 else "@@" for turn in turned]
     smiles = _HEAD + "".join(_UNIT.format(tag=tag) for tag in tags[:-1]) + _TAIL.format(tag=tags[-1])
     head, unit, tail = residues
     sequence = [head] + [unit] * (length - 2) + [tail]
     _, _, template = _structure("PMMA", smiles, [(residue, UNIT_ATOMS) for residue in sequence])
-    signs = np.concatenate([[1], np.where(hands == 0, 1, -1)])
-    grown = [grow_chain(signs, seed + k) for k in range(4 * n_conformers)]
-    positions = np.array([[unit[name] for unit, name in _by_unit(template, chain)] for chain in grown])
-    template = _most_coiled(template, positions, n_conformers)
-    wanted: list[Dyad] = ["r" if r else "m" for r in racemo]
-    for conformer in range(len(template.conformers)):
-        if dyads(template, conformer) != wanted:
-            raise BuildError(f"PMMA: a conformer of the {tacticity} chain has the wrong tacticity (seed {seed})")
-    return template
+    return replace(template, hands=np.concatenate([[1], np.where(turned == 0, 1, -1)]))
+
+
+def grow(chains: Sequence[Template], edge: float, seed: int) -> list[NDArray[np.float64]]:
+    """Grow chains together in a cubic periodic box and check their bonds.
+
+    Parameters
+    ----------
+    chains : sequence of Template
+        Of :func:`polymer_template`.
+    edge : float
+        Of the box, nm.
+    seed : int
+
+    Returns
+    -------
+    list of (n_atoms, 3) float array
+        nm; chains are whole and may reach through the faces.
+
+    Raises
+    ------
+    BuildError
+        The chains do not fit, or atoms of one touch that are not bonded.
+    """
+    hands = [template.hands for template in chains if template.hands is not None]
+    grown = []
+    for template, units in zip(chains, grow_chains(hands, seed, edge), strict=True):
+        positions = np.array([unit[name] for unit, name in _by_unit(template, units)])
+        check_geometry(replace(template, conformers=positions[None]))
+        grown.append(positions)
+    return grown
 
 
 def crosslinker_template(
@@ -204,7 +226,7 @@ def dyads(template: Template, conformer: int = 0) -> list[Dyad]:
     Parameters
     ----------
     template : Template
-        A chain of :func:`polymer_template`.
+        A chain of :func:`polymer_template` with coordinates.
     conformer : int
         Which conformer to look at.
 

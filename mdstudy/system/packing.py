@@ -3,7 +3,8 @@
 Packmol (Martínez et al., J. Comput. Chem. 30, 2157 (2009), doi 10.1002/jcc.21224) places rigid conformers so that no
 two molecules come nearer than a tolerance, under periodic boundaries (its keyword ``pbc``). It starts from an edge
 :data:`EXPANSION` times the one asked for, because liquids pack slowly at their own density; constant pressure then
-compresses the box.
+compresses the box. Chains are no conformers: they are grown first, all together (:mod:`mdstudy.system.chains`), in a
+box in which they are thin enough to find their way, and packmol places the others between them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from openmm import app, unit
 from scipy.spatial import cKDTree
 
 from mdstudy.base.errors import BuildError
-from mdstudy.system.chemistry import Template, extent
+from mdstudy.system.chemistry import Template, extent, grow
 
 Counts = Sequence[tuple[Template, int]]
 
@@ -30,6 +32,8 @@ Counts = Sequence[tuple[Template, int]]
 EXPANSION = 1.06
 GROWTH = 1.05
 ATTEMPTS = 3
+#: Atoms of chains a nm^3 at which these still grow within seconds: 0.4 times the density of PMMA.
+THIN = 42.0
 
 #: More atoms a nm^3 than any molecular liquid has (water: 100).
 _DENSEST = 150.0
@@ -64,7 +68,8 @@ def pack(
     positions : (n_atoms, 3) float array
         nm.
     edge : float
-        Edge of the box made, nm: `edge` times 1.06, or wider by 5 % for each attempt that failed, of three.
+        Edge of the box made, nm: `edge` times 1.06, more for chains (:data:`THIN`), or wider by 5 % for each attempt
+        that failed, of three.
 
     Raises
     ------
@@ -73,17 +78,26 @@ def pack(
     """
     counted = [(template, count) for template, count in counted if count > 0]
     _check_edge(counted, edge, tolerance)
+    chains = [template for template, count in counted for _ in range(count) if template.hands is not None]
+    first = max(edge * EXPANSION, (sum(template.n_atoms for template in chains) / THIN) ** (1 / 3))
     reason = ""
     for attempt in range(ATTEMPTS):
-        wide = round(edge * EXPANSION * GROWTH**attempt, 4)
-        positions, reason = _run_packmol(counted, wide, seed, tolerance, timeout)
+        wide = round(first * GROWTH**attempt, 4)
+        try:
+            grown = grow(chains, wide, seed) if chains else []
+        except BuildError as error:
+            reason = str(error)
+            continue
+        if all(template.hands is not None for template, _ in counted):
+            return np.concatenate(grown), wide
+        positions, reason = _run_packmol(counted, grown, wide, seed, tolerance, timeout)
         if positions is None:
             continue
         nearest = nearest_contact(counted, positions, wide, reach=2 * tolerance)
         if nearest >= _OVERLAP * tolerance:
             return positions, wide
         reason = f"atoms of two molecules {nearest:.3f} nm apart"
-    raise BuildError(f"packing in boxes of {edge * EXPANSION:.2f} to {wide:.2f} nm failed: {reason}")
+    raise BuildError(f"packing in boxes of {first:.2f} to {wide:.2f} nm failed: {reason}")
 
 
 def nearest_contact(counted: Counts, positions: NDArray[np.float64], edge: float, reach: float = 0.4) -> float:
@@ -107,8 +121,7 @@ def nearest_contact(counted: Counts, positions: NDArray[np.float64], edge: float
     """
     sizes = [template.n_atoms for template, count in counted for _ in range(count)]
     molecule = np.repeat(np.arange(len(sizes)), sizes)
-    inside = np.mod(positions, edge)
-    inside[inside >= edge] = 0.0  # np.mod rounds a tiny negative number up to the edge itself
+    inside = _inside(positions, edge)
     found = cKDTree(inside, boxsize=edge).sparse_distance_matrix(
         cKDTree(inside, boxsize=edge), reach, output_type="ndarray"
     )
@@ -189,7 +202,7 @@ def _check_edge(counted: Counts, edge: float, tolerance: float) -> None:
         raise BuildError(
             f"packing: edge {edge:.2f} nm is too small for {n_atoms} atoms; no liquid fits below {least:.2f} nm"
         )
-    for template, _ in counted:
+    for template in (template for template, _ in counted if template.hands is None):
         longest = max(extent(conformer) for conformer in template.conformers)
         if longest + tolerance > edge:
             raise BuildError(
@@ -207,10 +220,12 @@ def _find_packmol() -> str:
 
 
 def _run_packmol(
-    counted: Counts, edge: float, seed: int, tolerance: float, timeout: float
+    counted: Counts, grown: Sequence[NDArray[np.float64]], edge: float, seed: int, tolerance: float, timeout: float
 ) -> tuple[NDArray[np.float64] | None, str]:
-    """Run packmol once: positions, or None and why there are none."""
+    """Run packmol once between chains that are there: positions of all, or None and why there are none."""
     n_atoms = sum(template.n_atoms * count for template, count in counted)
+    chains = [template for template, count in counted for _ in range(count) if template.hands is not None]
+    others = [(template, count) for template, count in counted if template.hands is None]
     with tempfile.TemporaryDirectory(prefix="packmol-") as name:
         folder = Path(name)
         lines = [
@@ -220,10 +235,14 @@ def _run_packmol(
             "output packed.xyz",
             "pbc " + " ".join([f"{10 * edge:.4f}"] * 3),
         ]
-        for number, (template, count) in enumerate(counted):
+        if len(grown):
+            elements = [element for template in chains for element in template.elements]
+            (folder / "chains.xyz").write_text(_xyz(elements, _inside(np.concatenate(grown), edge)), encoding="ascii")
+            lines += ["structure chains.xyz", "  number 1", "  fixed 0. 0. 0. 0. 0. 0.", "end structure"]
+        for number, (template, count) in enumerate(others):
             for index, share in enumerate(_shares(count, len(template.conformers))):
                 file = f"{number}-{index}.xyz"
-                (folder / file).write_text(_xyz(template, index), encoding="ascii")
+                (folder / file).write_text(_xyz(template.elements, template.conformers[index]), encoding="ascii")
                 lines += [f"structure {file}", f"  number {share}", "end structure"]
         recipe = folder / "pack.inp"
         recipe.write_text("\n".join(lines) + "\n", encoding="ascii")
@@ -246,7 +265,21 @@ def _run_packmol(
         positions = np.loadtxt(packed, skiprows=2, usecols=(1, 2, 3), ndmin=2) / 10.0
     if positions.shape != (n_atoms, 3):
         return None, f"packmol placed {len(positions)} of {n_atoms} atoms"
-    return positions, ""
+    whole, placed = iter(grown), iter(positions[sum(len(chain) for chain in grown) :])
+    ordered = []
+    for template, count in counted:
+        if template.hands is None:
+            ordered.append(np.array(list(islice(placed, count * template.n_atoms))))
+        else:
+            ordered += islice(whole, count)
+    return np.concatenate(ordered), ""
+
+
+def _inside(positions: NDArray[np.float64], edge: float) -> NDArray[np.float64]:
+    """Images of atoms inside the box, nm, as a periodic tree and packmol want them."""
+    inside = np.mod(positions, edge)
+    inside[inside >= edge] = 0.0  # np.mod rounds a tiny negative number up to the edge itself
+    return inside
 
 
 def _shares(count: int, parts: int) -> Iterable[int]:
@@ -255,9 +288,9 @@ def _shares(count: int, parts: int) -> Iterable[int]:
     return (count * (i + 1) // parts - count * i // parts for i in range(parts))
 
 
-def _xyz(template: Template, conformer: int) -> str:
-    rows = [str(template.n_atoms), template.name]
-    for symbol, (x, y, z) in zip(template.elements, 10.0 * template.conformers[conformer], strict=True):
+def _xyz(elements: Sequence[str], positions: NDArray[np.float64]) -> str:
+    rows = [str(len(elements)), ""]
+    for symbol, (x, y, z) in zip(elements, 10.0 * positions, strict=True):
         rows.append(f"{symbol} {x:.6f} {y:.6f} {z:.6f}")
     return "\n".join(rows) + "\n"
 

@@ -19,7 +19,7 @@ from mdstudy.exchange import gromacs, lammps
 from mdstudy.exchange.export import TARGETS, export
 from mdstudy.exchange.interactions import Interactions, read_interactions
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, grow, molecule_template, polymer_template
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.packing import topology, write_structure
 from mdstudy.system.parameterise import parameterise
@@ -40,6 +40,7 @@ def molecule(name: str) -> Template:
 def counted() -> list[tuple[Template, int]]:
     """Ions, then others, then the same ions again."""
     li, fsi, trimer = molecule("Li"), molecule("FSI"), polymer_template(length=3, tacticity="atactic", seed=1)
+    trimer = replace(trimer, conformers=np.array(grow([trimer], edge=3.0, seed=1)))
     return [(li, 1), (fsi, 2), (molecule("Pyr13"), 1), (trimer, 1), (li, 2)]
 
 

@@ -75,7 +75,7 @@ def polymerised(system: str) -> bool:
 def species(name: str) -> Template:
     """One molecule; PMMA as a trimer."""
     composition = resolve(load_system("lhci-pmma"), None, 2000)
-    ((template, _),) = templates(dataclasses.replace(composition, molecules={name: 1}, chain_length=3), 1)
+    ((template, _),) = templates(dataclasses.replace(composition, molecules={name: 1}, formula_units={"PMMA": 3.0}), 1)
     return template
 
 

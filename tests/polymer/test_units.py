@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import MDAnalysis
@@ -15,7 +16,7 @@ from rdkit import Chem
 from mdstudy.base.errors import RunError
 from mdstudy.polymer.units import Edges, Units, find_units, from_topology, from_universe, read_units
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, grow, molecule_template, polymer_template
 from mdstudy.system.packing import topology, write_structure
 
 BOX = np.diag([3.0, 3.0, 3.0])
@@ -117,7 +118,8 @@ def test_chain_bonds_lead_to_the_next_image() -> None:
 @pytest.fixture(scope="module")
 def counted() -> list[tuple[Template, int]]:
     monomer = molecule_template("MMA", "C=C(C)C(=O)OC", "MMA", ["CB", "CA", "CM", "C", "O1", "O2", "CO"], 1)
-    return [(polymer_template(3, "syndiotactic", 1), 1), (monomer, 2)]
+    chain = polymer_template(3, "syndiotactic", 1)
+    return [(replace(chain, conformers=np.array(grow([chain], edge=3.0, seed=1))), 1), (monomer, 2)]
 
 
 def placed(counted: list[tuple[Template, int]]) -> np.ndarray:

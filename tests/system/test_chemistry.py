@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from mdstudy.base.errors import BuildError
-from mdstudy.system.chemistry import Template, check_geometry, dyads, extent, molecule_template, polymer_template
+from mdstudy.system.chemistry import (
+    Template,
+    check_geometry,
+    dyads,
+    extent,
+    grow,
+    molecule_template,
+    polymer_template,
+)
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.species import Molecule, all_species
 
@@ -23,7 +31,12 @@ def template_of(name: str, seed: int = 1) -> Template:
 def chains() -> dict[str, Template]:
     """A chain of each tacticity."""
     kinds = ("isotactic", "syndiotactic", "atactic")
-    return {kind: polymer_template(LENGTH, kind, seed=7, n_conformers=1) for kind in kinds}
+    templates = [polymer_template(LENGTH, kind, seed=7) for kind in kinds]
+    grown = grow(templates, edge=4.0, seed=1)
+    return {
+        kind: replace(template, conformers=xyz[None])
+        for kind, template, xyz in zip(kinds, templates, grown, strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", sorted(MOLECULES))
@@ -103,10 +116,17 @@ def test_a_chain_is_head_units_and_tail_with_the_atoms_of_the_force_field(chains
     assert between == [("CA", "CB")] * (LENGTH - 1)
 
 
-def test_chains_of_one_seed_are_equal_and_take_the_residue_names_given() -> None:
-    first, again = (polymer_template(3, "syndiotactic", 5, residues=("A", "B", "C"), n_conformers=1) for _ in range(2))
-    np.testing.assert_array_equal(first.conformers, again.conformers)
-    assert [name for name, _ in first.residues] == ["A", "B", "C"]
+def test_a_chain_takes_the_residue_names_given_and_has_no_coordinates_before_it_is_grown() -> None:
+    made = polymer_template(3, "syndiotactic", 5, residues=("A", "B", "C"))
+    assert [name for name, _ in made.residues] == ["A", "B", "C"]
+    assert made.conformers.shape == (0, made.n_atoms, 3)
+
+
+def test_a_long_atactic_chain_has_the_racemo_dyads_asked_for() -> None:
+    """600 draws at 0.79: four standard deviations are 0.066."""
+    hands = polymer_template(602, "atactic", seed=4, racemo_fraction=0.79).hands
+    assert hands is not None
+    assert np.mean(hands[2:] != hands[1:-1]) == pytest.approx(0.79, abs=0.066)
 
 
 @pytest.mark.parametrize(

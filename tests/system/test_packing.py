@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from openmm import app, unit
 
 from mdstudy.base.errors import BuildError
-from mdstudy.system.chemistry import Template, molecule_template
-from mdstudy.system.packing import EXPANSION, nearest_contact, pack, topology, write_structure
+from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.packing import EXPANSION, THIN, nearest_contact, pack, topology, write_structure
 from mdstudy.system.species import Molecule, load_species
 
 
@@ -70,6 +70,32 @@ def test_the_same_seed_gives_the_same_box_and_another_seed_another(packed: tuple
     assert same_edge == edge
     other, _ = pack(COUNTED, EDGE, seed=12)
     assert not np.allclose(other, positions, atol=0.01)
+
+
+def test_molecules_are_packed_between_chains_that_stay_as_grown() -> None:
+    """A chain before, between and after the others; none is moved, turned or cut at a face."""
+    short, long = (polymer_template(length, "atactic", seed=1) for length in (3, 12))
+    counted = [(short, 2), (template_of("Li"), 3), (long, 1), (template_of("TTE"), 12), (short, 1)]
+    positions, edge = pack(counted, 2.2, seed=5)
+    assert edge == pytest.approx(2.2 * EXPANSION, abs=1e-4)
+    assert nearest_contact(counted, positions, edge) >= 0.9 * 0.2
+    start = 0
+    for template, count in counted:
+        for _ in range(count):
+            placed = positions[start : start + template.n_atoms]
+            lengths = np.linalg.norm(placed[template.bonds[:, 0]] - placed[template.bonds[:, 1]], axis=1)
+            assert lengths.size == 0 or (lengths.min() > 0.1 and lengths.max() < 0.19)
+            start += template.n_atoms
+    assert start == len(positions)
+
+
+def test_chains_alone_are_grown_thin_enough_and_wider_where_they_do_not_fit() -> None:
+    chain = polymer_template(6, "syndiotactic", seed=1)
+    positions, edge = pack([(chain, 5)], 1.7, seed=1)
+    assert edge == pytest.approx((5 * chain.n_atoms / THIN) ** (1 / 3), abs=1e-4)
+    assert len(positions) == 5 * chain.n_atoms
+    with pytest.raises(BuildError, match=r"packing in boxes of 1\.30 to 1\.43 nm failed: PMMA: a unit would meet"):
+        pack([(chain, 1)], 0.9, seed=1)
 
 
 def test_a_contact_is_seen_across_the_faces_and_only_between_molecules() -> None:
