@@ -149,7 +149,7 @@ def ours(universe: MDAnalysis.Universe) -> dict[tuple[str, str], Task]:
         return lambda: measure(trajectory, observables)  # type: ignore[arg-type]
 
     kinds = (SolvationShell, Speciation, IonClusters)
-    diffusion = timed(SelfDiffusion())
+    diffusion = timed(SelfDiffusion(("Li",)))
     return {
         ("reading", OURS): timed(),
         ("reading, molecules made whole", OURS): timed(trajectory=torn),

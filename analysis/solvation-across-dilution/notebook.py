@@ -8,17 +8,15 @@
 # %matplotlib inline
 from pathlib import Path
 
-from mdstudy.analysis.thermodynamics import QUANTITIES
-from mdstudy.observables import vocabulary
 from mdstudy.study.compare import compare
 from mdstudy.study.figures import conductivities, displacements, distributions, draw, shells
-from mdstudy.study.measured import load_measured
+from mdstudy.study.pipeline import measured_values
 from mdstudy.study.report import read_results
 from mdstudy.study.tables import comparison_table
 
 ROOT = next(p for p in [Path.cwd(), *Path.cwd().parents] if (p / "analysis").is_dir())
 runs = read_results(ROOT / "analysis" / "results" / "quick.json")
-comparison = compare(runs, load_measured([*vocabulary().values(), *QUANTITIES]), [("dlhci", "lhci")])
+comparison = compare(runs, measured_values(), [("dlhci", "lhci")])
 for run in runs:
     print(f"{run.system}, variant {run.composition.variant}: {run.length}. {run.note}")
     print(f"  {run.composition.assumption}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,27 +44,23 @@ def even_interval(series: Series) -> float:
     return float(steps.mean())
 
 
-def displacements(tallied: Tallied, sites: Sites) -> Mapping[str, NDArray[np.float64]]:
-    """Mean-squared displacement of each species at all lags, (n_frames,) float arrays, nm^2."""
+def displacement_of(species: str, tallied: Tallied, sites: Sites) -> NDArray[np.float64]:
+    """Mean-squared displacement of a species at all lags, (n_frames,) float array, nm^2."""
 
-    def msd() -> dict[str, NDArray[np.float64]]:
-        centres = tallied.series(Centres()).arrays["centres"]
-        return {name: mean_squared_displacement(centres[:, molecules]) for name, molecules in sites.species.items()}
+    def msd() -> NDArray[np.float64]:
+        return mean_squared_displacement(tallied.series(Centres()).arrays["centres"][:, sites.species[species]])
 
-    return tallied.once("displacements", msd)
+    return tallied.once(("displacement", species), msd)
 
 
-def diffusion_fits(tallied: Tallied, sites: Sites) -> Mapping[str, DiffusionFit | None]:
-    """Fit of each species; None where there are too few frames."""
+def diffusion_fits(tallied: Tallied, sites: Sites, species: Sequence[str] = ()) -> Mapping[str, DiffusionFit | None]:
+    """Fit of each species, or of some; None where there are too few frames."""
+    interval = even_interval(tallied.series(Centres()))
 
-    def fits() -> dict[str, DiffusionFit | None]:
-        interval = even_interval(tallied.series(Centres()))
-        return {
-            name: fit_displacement(msd, len(sites.species[name]), interval)
-            for name, msd in displacements(tallied, sites).items()
-        }
+    def fit(name: str) -> DiffusionFit | None:
+        return fit_displacement(displacement_of(name, tallied, sites), len(sites.species[name]), interval)
 
-    return tallied.once("diffusion fits", fits)
+    return {name: tallied.once(("diffusion fit", name), partial(fit, name)) for name in species or sites.species}
 
 
 def verdict(fit: DiffusionFit | None) -> tuple[bool, str]:

@@ -7,7 +7,7 @@ thing whichever program made the trajectory.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import MDAnalysis
 import numpy as np
+from MDAnalysis.coordinates.XTC import XTCReader
 from MDAnalysis.exceptions import NoDataError
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
 from MDAnalysis.lib.mdamath import triclinic_box
@@ -160,14 +161,7 @@ def open_run(directory: str | Path) -> Trajectory:
     model = f"{spec['force_field']}, SHA-256 {spec['force_field_sha256'][:12]}, charges of ions x {scale:g}"
     sites = find_sites(_topology(run), charge_scale=scale)
 
-    def read() -> Iterator[RawFrame]:
-        for file in files:
-            with XTCFile(str(file)) as stream:
-                for frame in stream:
-                    box = triclinic_box(*frame.box).astype(np.float32)
-                    yield float(frame.time), np.asarray(frame.x, dtype=np.float32), box
-
-    return Trajectory(sites, len(steps), read, None, str(run.path), model)
+    return Trajectory(sites, len(steps), lambda: _frames_of(files), None, str(run.path), model)
 
 
 def from_universe(
@@ -199,6 +193,9 @@ def from_universe(
     sites = find_sites(universe, groups, charge_scale, charges)
     bonds = _bonds(universe)
     tree = Tree.from_bonds(sites.n_atoms, bonds, sites.molecule_of)
+    source, n_frames = str(universe.trajectory.filename), len(universe.trajectory)
+    if (file := _plain_xtc(universe)) is not None:
+        return Trajectory(sites, n_frames, lambda: _frames_of([file]), tree, source)
 
     def read() -> Iterator[RawFrame]:
         for frame in universe.trajectory:
@@ -206,7 +203,7 @@ def from_universe(
             scaled = np.concatenate([np.asarray(box[:3]) / 10, box[3:]]).astype(np.float32)
             yield float(frame.time), frame.positions / 10, scaled
 
-    return Trajectory(sites, len(universe.trajectory), read, tree, str(universe.trajectory.filename))
+    return Trajectory(sites, n_frames, read, tree, source)
 
 
 def find_sites(
@@ -249,6 +246,45 @@ def find_sites(
     if unknown := [name for name in charges or {} if name not in species]:
         raise TrajectoryError(f"charge of {', '.join(unknown)}: no such species; there are {', '.join(species)}")
     return Sites(found, molecule_of, species, _masses(universe), charge, charge_scale)
+
+
+def _frames_of(files: Sequence[Path]) -> Iterator[RawFrame]:
+    """Frames of XTC files, one file after the other."""
+    for file in files:
+        with XTCFile(str(file)) as stream:
+            for frame in stream:
+                yield float(frame.time), frame.x, _edges_and_angles(frame.box)
+
+
+def _edges_and_angles(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lengths and angles of a box with its vectors as rows; the general way takes as long as to read 2,000 atoms."""
+    edges = np.diagonal(vectors)
+    if np.count_nonzero(vectors) == np.count_nonzero(edges) == 3:
+        return np.array([*edges, 90.0, 90.0, 90.0], dtype=np.float32)
+    return np.asarray(triclinic_box(*vectors), dtype=np.float32)
+
+
+def _plain_xtc(universe: MDAnalysis.Universe) -> Path | None:
+    """XTC file with just the frames that a Universe has; None where it changes them or has them from elsewhere.
+
+    Read at the source frames come in two thirds of the time, and the Universe stays at the frame where it is.
+    """
+    reader = universe.trajectory
+    if type(reader) is not XTCReader or reader.transformations:
+        return None
+    file, here = Path(reader.filename), reader.frame
+    try:
+        shown = [(frame.time, frame.positions / 10) for frame in reader[: min(2, len(reader))]]
+        stored = list(islice(_frames_of([file]), 2))
+    except OSError:
+        return None
+    finally:
+        reader[here]
+    same = all(
+        time == other_time and xyz.shape == other.shape and np.allclose(xyz, other, atol=1e-5)
+        for (time, xyz), (other_time, other, _) in zip(shown, stored, strict=False)
+    )
+    return file if same else None
 
 
 def _topology(run: RunDir) -> MDAnalysis.Universe:

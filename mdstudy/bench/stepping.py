@@ -28,9 +28,9 @@ def start_state(run_dir: RunDir, system: openmm.System, segment: Stage, choice: 
     choice : Choice
         Platform.
     """
-    done = [folder for folder in [*run_dir.stages(), *run_dir.segments()] if (folder / "end.xml").is_file()]
-    if done:
-        return load(done[-1] / "end.xml")
+    last = run_dir.states()[-1]
+    if last != run_dir.start_xml:
+        return load(last)
     context = choice.context(equip(system), openmm.VerletIntegrator(segment.timestep))
     place(context, load(run_dir.start_xml))
     return relax(context, 200, atom_words(run_dir.topology))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mdstudy.analysis.displacement import LONGEST
 from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
-from mdstudy.analysis.mobility import diffusion_fits, displacements, even_interval, verdict
+from mdstudy.analysis.mobility import diffusion_fits, displacement_of, even_interval, verdict
+from mdstudy.base.errors import TrajectoryError, did_you_mean
 from mdstudy.base.results import Curve, Estimate, Measurement, Quantity
 from mdstudy.base.units import DIFFUSION_TO_SI
 
@@ -20,14 +21,21 @@ _POINTS = 120  # of a curve
 
 @dataclass(frozen=True)
 class SelfDiffusion:
-    """Self-diffusion coefficients of all species from the centres of mass of their molecules.
+    """Self-diffusion coefficients of species from the centres of mass of their molecules.
 
     D = lim d/dt <|r(t) - r(0)|^2> / 6, the slope fitted by generalised least squares with the covariance of a random
     walk (:mod:`mdstudy.analysis.displacement`). Displacements are relative to the centre of mass of the whole box
     (barycentric frame), whose drift is removed once for all species together. Not corrected for the finite size of the
     box, in which hydrodynamics makes D too small by 2.837297 kT / (6 pi eta L) (Yeh and Hummer, J. Phys. Chem. B 108,
     15873 (2004), doi 10.1021/jp0477147). The error takes molecules as independent; only replicas show more.
+
+    Attributes
+    ----------
+    species : tuple of str
+        Those that are looked at; all if it is empty.
     """
+
+    species: tuple[str, ...] = ()
 
     name: ClassVar[str] = "self_diffusion"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -38,7 +46,9 @@ class SelfDiffusion:
 
     def tallies(self, sites: Sites) -> tuple[Tally, ...]:
         """Centres of all molecules."""
-        del sites
+        for name in self.species:
+            if name not in sites.species:
+                raise TrajectoryError(f'"{name}": no such species.{did_you_mean(name, sites.species)}')
         return (Centres(),)
 
     def finish(self, tallied: Tallied, sites: Sites) -> Measurement:
@@ -47,7 +57,7 @@ class SelfDiffusion:
         interval = even_interval(series)
         estimates: list[Estimate] = []
         curves: list[Curve] = []
-        for species, fit in diffusion_fits(tallied, sites).items():
+        for species, fit in diffusion_fits(tallied, sites, self.species).items():
             converged, note = verdict(fit)
             molecules = sites.species[species]
             if fit is None:
@@ -83,7 +93,7 @@ class SelfDiffusion:
                     note,
                 ),
             ]
-            curves.append(_curve(species, displacements(tallied, sites)[species], len(molecules), interval))
+            curves.append(_curve(species, displacement_of(species, tallied, sites), len(molecules), interval))
         return Measurement(self.name, tuple(estimates), tuple(curves))
 
 

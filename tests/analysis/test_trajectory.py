@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import MDAnalysis
 import numpy as np
 import pytest
 from MDAnalysis.coordinates.memory import MemoryReader
+from MDAnalysis.transformations import translate
 
 from mdstudy.analysis.frames import Centres, Tallied
 from mdstudy.analysis.periodic import box_matrices, wrap
@@ -166,6 +169,42 @@ def test_a_file_that_was_cut_off_is_refused_and_says_how_far_it_reads(tmp_path) 
     os.truncate(file, file.stat().st_size * 2 // 3)
     with pytest.raises(TrajectoryError, match=r"only (1|2)\d of 30 frames can be read"):
         centres(trajectory, 30)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """Twenty frames of a Universe as an XTC file, 2 ps apart."""
+    made = universe(paths(20))
+    made.atoms.write(str(tmp_path / "made.xtc"), frames="all")
+    return tmp_path / "made.xtc"
+
+
+def frames_of(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    blocks = [block for _, block in replace(trajectory, tree=None).blocks(3)]
+    return np.concatenate([b.times for b in blocks]), np.concatenate([b.positions for b in blocks])
+
+
+def test_a_file_is_read_at_its_source_and_the_universe_stays_where_it_is(stored: Path) -> None:
+    made = universe(paths(1))
+    made.load_new(str(stored))
+    expected = np.array([frame.positions / 10 for frame in made.trajectory])
+    _ = made.trajectory[7]
+    times, xyz = frames_of(from_universe(made, LITHIUM))
+    np.testing.assert_allclose(times, 2.0 * np.arange(20))
+    np.testing.assert_allclose(xyz, expected, atol=1e-6)
+    assert made.trajectory.frame == 7
+
+
+def test_what_a_universe_makes_of_the_frames_of_its_file_counts(stored: Path) -> None:
+    """Transformations and another time step: not what is in the file."""
+    made = universe(paths(1))
+    made.load_new(str(stored))
+    _, whole = frames_of(from_universe(made, LITHIUM))
+    made.trajectory.add_transformations(translate([10.0, 0.0, 0.0]))
+    shifted = np.broadcast_to([1.0, 0.0, 0.0], whole.shape)
+    np.testing.assert_allclose(frames_of(from_universe(made, LITHIUM))[1] - whole, shifted, atol=1e-5)
+    made.load_new(str(stored), dt=5.0)
+    np.testing.assert_allclose(frames_of(from_universe(made, LITHIUM))[0], 5.0 * np.arange(20))
 
 
 def test_fewer_frames_than_announced_or_other_atoms_than_the_topology_are_refused() -> None:

@@ -31,6 +31,14 @@ def test_each_species_has_its_own_coefficient(pass_over, walk) -> None:
     assert ratio == pytest.approx(4, rel=0.12)
 
 
+def test_some_species_alone_have_the_coefficients_that_they_have_among_all(pass_over, walk) -> None:
+    made = pass_over({"Li": walk(2, 500, 30, 0.2), "TTE": walk(3, 500, 30, 0.4)})
+    among, (alone, _) = SelfDiffusion().finish(*made).estimates, SelfDiffusion(("TTE",)).finish(*made).estimates
+    assert alone == find(among, "self_diffusion", "TTE")
+    with pytest.raises(TrajectoryError, match=r'"TEE": no such species. Did you mean "TTE"'):
+        SelfDiffusion(("TEE",)).tallies(made[1])
+
+
 def test_curve_of_the_displacement_agrees_with_the_walk_within_its_errors(pass_over, walk) -> None:
     (curve,) = SelfDiffusion().finish(*pass_over({"Li": walk(4, 1000, 40)})).curves
     assert curve.y_unit == "nm^2"
