@@ -120,6 +120,9 @@ def settings_text(system: Interactions, edges: Floats, timestep: float, temperat
     GROMACS averages C6 and C12 of its dispersion correction over pairs that are not excluded, OpenMM over all pairs:
     that term differs in the order of one over the number of molecules.
 
+    Constraints are tighter than by default (LINCS of order 4, one iteration), with which heavy hydrogens at 4 fs gain
+    5 kT a ns and degree of freedom: liquid methyl methacrylate is 15 K too hot at a friction of 0.1 1/ps.
+
     Raises
     ------
     ExportError
@@ -143,6 +146,8 @@ nstcalcenergy       = 1
 nstenergy           = 1
 continuation        = yes
 constraints         = {_constraints(system)}
+lincs-order         = 6
+lincs-iter          = 2
 
 cutoff-scheme       = Verlet
 coulombtype         = PME

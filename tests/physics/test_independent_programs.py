@@ -23,6 +23,7 @@ import openmm
 import pytest
 from numpy.typing import NDArray
 from openmm import app
+from scipy import stats
 
 from mdstudy.base.library import names
 from mdstudy.exchange.export import export
@@ -422,6 +423,33 @@ def by_force(system: openmm.System, positions: object) -> Terms:
 
 
 @needs_gromacs
+@needs_gromacs
+def test_steps_of_4_fs_keep_their_energy_in_gromacs(tmp_path: Path) -> None:
+    """By less than 0.5 kT a ns and degree of freedom, as ours do (test_timestep.py): 3 H on a carbon are the test."""
+    counted = [(species("MMA"), 24)]
+    positions, _ = pack(counted, EDGE, seed=1, tolerance=0.24)
+    export(write_run(tmp_path / "run", counted, positions, EDGE).path, "gromacs", tmp_path)
+    mesh = dict.fromkeys(("fourier-nx", "fourier-ny", "fourier-nz"), 16)  # coarse is quick, and keeps its energy too
+    settled = mesh | {"integrator": "steep", "nsteps": 200, "emtol": 1}
+    moving = mesh | {"integrator": "md", "nsteps": 2500, "dt": 0.004, "continuation": "no", "gen-vel": "yes"}
+    text, start = (tmp_path / "box.mdp").read_text(encoding="utf-8"), "box.gro"
+    for name, values in (("settled", settled), ("moving", moving | {"gen-temp": 300, "gen-seed": 1, "nstenergy": 5})):
+        for setting, value in values.items():
+            text = re.sub(rf"^{setting} .*\n", "", text, flags=re.MULTILINE) + f"{setting} = {value}\n"
+        (tmp_path / f"{name}.mdp").write_text(text, encoding="utf-8")
+        files = ("-f", f"{name}.mdp", "-c", start, "-p", "box.top", "-o", f"{name}.tpr", "-maxwarn", "1")
+        command(tmp_path, "gmx_d", "-nobackup", "grompp", *files)
+        command(tmp_path, "gmx_d", "-nobackup", "mdrun", "-deffnm", name, "-nt", "1")
+        start = f"{name}.gro"
+    words = ("-f", "moving.edr", "-dp", "-xvg", "none", "-o", "energy.xvg")
+    command(tmp_path, "gmx_d", "-nobackup", "energy", *words, stdin="Total-Energy\nKinetic-En.\n\n")
+    time, kinetic, total = np.loadtxt(tmp_path / "energy.xvg")[20:].T
+    line = stats.linregress(time, total)
+    thermal = 2 * kinetic.mean() / 1000  # kT for all degrees of freedom and 1/ns in 1/ps
+    assert line.stderr < 0.2 * thermal, (line, thermal)
+    assert abs(line.slope) < 0.5 * thermal + 2 * line.stderr, (line, thermal)
+
+
 @every_force_field
 @pytest.mark.parametrize("molecules", [["FSI"], ["Pyr13"], ["TTE"], ["PMMA"], ["MMA"], SPECIES], ids="-".join)
 def test_every_term_of_molecules_in_vacuum_is_the_same_in_gromacs(
