@@ -71,6 +71,13 @@ def borrowed(force_field: Path, made: Structure, residue: str, instead: Mapping[
     return [known[instead.get(name, instead.get(element, name))] for name, element in named]
 
 
+def charges_of(force_field: Path, types: Sequence[str]) -> Floats:
+    """Charges of atom types, e."""
+    rows = ElementTree.parse(force_field).getroot().iterfind("NonbondedForce/Atom")
+    charges = {row.attrib["type"]: float(row.attrib["charge"]) for row in rows}
+    return np.array([charges[kind] for kind in types])
+
+
 def vacuum(
     name: str,
     made: Structure,

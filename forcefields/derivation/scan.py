@@ -45,6 +45,8 @@ class Model:
         Of the geometries, "HF/6-31G*" or "GFN2-xTB", and basis of the MP2 energies.
     residue : str
         Of the force fields, if it is one.
+    made_like : (str, dict of str to str), optional
+        A residue whose atom types and charges it has, and whose atom stands for each that is not named so.
     """
 
     smiles: str
@@ -54,12 +56,17 @@ class Model:
     angles: tuple[int, ...] = tuple(range(180, -1, -30))
     level: tuple[str, str] = ("HF/6-31G*", "def2-TZVP")
     residue: str = ""
+    made_like: tuple[str, dict[str, str]] | None = None
 
     @property
     def structure(self) -> Structure:
         """The molecule with its named atoms."""
         return structure(self.smiles, self.heavy.split())
 
+
+#: Atoms of two units of PMMA, CA1, HM12, ..., as those of one.
+_OF_A_UNIT = {f"{atom}{unit}": atom for atom in ("CA", "CM", "C", "O1", "O2", "CO") for unit in range(1, 5)}
+_OF_A_UNIT |= {f"{atom}{unit}{k}": f"{atom}1" for atom in ("HM", "HO") for unit in range(1, 5) for k in range(1, 4)}
 
 MODELS = {
     "cf-cf-os-ct": Model("C(F)(F)C(F)(F)OC", "C1 F11 F12 C2 F21 F22 O1 C3", "C1 C2 O1 C3", {"H11 C1 C2 O1": 180}),
@@ -94,6 +101,45 @@ MODELS = {
         (180, 120, 90, 60, 0),
         ("GFN2-xTB", "def2-SVP"),
         "MMI",
+    ),
+    "hc-cf-cf-ct": Model(
+        "COCC(F)(F)C(F)F",
+        "C2 O1 C3 C4 F41 F42 C5 F51 F52",
+        "H51 C5 C4 C3",
+        {"C2 O1 C3 C4": 180, "O1 C3 C4 C5": 180},
+        level=("GFN2-xTB", "def2-TZVP"),
+    ),
+    "ct-os-c2-ct": Model(
+        "CC(C)C(=O)OC",
+        "CB CA CM C O1 O2 CO",
+        "CA C O2 CO",
+        {"HA1 CA C O2": 180},
+        level=("GFN2-xTB", "def2-SVP"),
+        residue="MMI",
+    ),
+    "ct-os-c2-cx": Model(
+        "C=C(C)C(=O)OC",
+        "CB CA CM C O1 O2 CO",
+        "CA C O2 CO",
+        {"CB CA C O2": 180},
+        level=("GFN2-xTB", "def2-SVP"),
+        residue="MMA",
+    ),
+    # Two units of PMMA with methyl for what follows, both esters trans to the backbone: mirrored in its plane.
+    "ct-ct-ct-c2": Model(
+        "CC(C)(C(=O)OC)CC(C)(C)C(=O)OC",
+        "CM1 CA1 CM2 C1 O11 O21 CO1 CB CA2 CM3 CM4 C2 O12 O22 CO2",
+        "C1 CA1 CB CA2",
+        {
+            "CA1 CB CA2 C2": 180,
+            "CB CA1 C1 O21": 180,
+            "CB CA2 C2 O22": 180,
+            "CA1 C1 O21 CO1": 180,
+            "CA2 C2 O22 CO2": 180,
+        },
+        (180, 120, 60, 0),
+        ("GFN2-xTB", "def2-SVP"),
+        made_like=("MMU", _OF_A_UNIT),
     ),
 }
 

@@ -20,7 +20,7 @@ import numpy as np
 import openmm
 from charges import evaluate, write
 from conformers import Structure
-from mechanics import FORCE_FIELD, set_dihedrals, surface, vacuum
+from mechanics import FORCE_FIELD, borrowed, set_dihedrals, surface, vacuum
 from quantum import Floats
 from relax import Path, dihedral, paths, relax
 from resp import two_stages
@@ -40,6 +40,8 @@ STARTERS: Rows = {
     ("OS", "CT", "CF", "CF"): (7.1588, -2.0920, 2.7740),
     ("HC", "CF", "CF", "OS"): (0.0, 0.0, 1.9581),
     ("F", "CF", "CF", "OS"): (0.0, 0.0, 7.4962),
+    ("HC", "CF", "CF", "CT"): (0.0, 0.0, 1.2552),
+    ("F", "CF", "CF", "CT"): (0.0, 0.0, 2.7656),
     ("CM", "CX", "C_2", "OS"): (13.3888, -12.5520, 0.0),
 }
 #: V that are fitted; the two fluorines of a CF2 see V1 and V2 of F-CF-OS-CT as -V1 and -V2 of CF-CF-OS-CT,
@@ -51,11 +53,13 @@ FREE = {
     ("OS", "CT", "CF", "CF"): (1, 2, 3),
     ("HC", "CF", "CF", "OS"): (1, 2),
     ("F", "CF", "CF", "OS"): (3,),
+    ("HC", "CF", "CF", "CT"): (1, 2),
+    ("F", "CF", "CF", "CT"): (3,),
     ("CM", "CX", "C_2", "OS"): (1, 2),
 }
 RIDGE = 10.0
 #: Scans of :data:`scan.MODELS` that are fitted, all at once.
-FITTED = ("cf-cf-os-ct", "cf-os-ct-cf", "os-ct-cf-cf", "hc-cf-cf-os", "cm-cx-c2-os")
+FITTED = ("cf-cf-os-ct", "cf-os-ct-cf", "os-ct-cf-cf", "hc-cf-cf-os", "hc-cf-cf-ct", "cm-cx-c2-os")
 #: Atom types of clp-opls.xml whose class and Lennard-Jones parameters each class of a model takes.
 TYPES = {"CF": "TTE_C2", "CT": "TTE_C3", "F": "TTE_F2", "OS": "TTE_O", "HC": "TTE_H3"}
 
@@ -75,11 +79,11 @@ class Scan:
         model, found = MODELS[name], json.loads((SCANS / f"{name}.json").read_text(encoding="utf-8"))
         self.made, self.name = model.structure, name
         self.path = indices(self.made, model.turned)
-        self.residue = model.residue
-        field = load_force_field(FORCE_FIELD)
-        known = [field.residues[model.residue].types[atom] for atom in self.made.names] if model.residue else []
+        self.residue, self.made_like = model.residue, model.made_like
+        field, like = load_force_field(FORCE_FIELD), model.made_like or (model.residue, {})
+        known = borrowed(FORCE_FIELD, self.made, *like) if like[0] else []
         self.classes = tuple(field.classes[kind] for kind in known) or classes(self.made)
-        self.types = [] if known else [TYPES[kind] for kind in self.classes]
+        self.types = [] if model.residue else known or [TYPES[kind] for kind in self.classes]
         self.angles = np.array([point["angle"] for point in found["points"]])
         energies = np.array([point["mp2"] for point in found["points"]])
         self.quantum = energies - energies.min()

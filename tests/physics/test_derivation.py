@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "forcefields" / "derivation"
 sys.path.insert(0, str(FOLDER))
 
 from charges import METHOD, derive  # noqa: E402
-from checks import check_scan  # noqa: E402
+from checks import check_conformers, check_scan  # noqa: E402
 from conformers import structure  # noqa: E402
 from dimers import FIELDS, surfaces  # noqa: E402
 from mechanics import surface  # noqa: E402
@@ -27,7 +27,8 @@ from torsions import FREE, Scan, as_rows  # noqa: E402
 
 CHARGES = json.loads((FOLDER / "charges.json").read_text(encoding="utf-8"))
 TORSIONS = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
-CHECKED = json.loads((FOLDER / "checks.json").read_text(encoding="utf-8"))["scans"]
+CHECKS = json.loads((FOLDER / "checks.json").read_text(encoding="utf-8"))
+CHECKED, CONFORMERS = CHECKS["scans"], CHECKS["conformers"]
 DIMERS = json.loads((FOLDER / "dimers.json").read_text(encoding="utf-8"))["dimers"]
 ROOT = ElementTree.parse(FOLDER.parent / "clp-opls.xml").getroot()
 GAFF = ElementTree.parse(FOLDER.parent / "gaff2-resp.xml").getroot()
@@ -275,6 +276,16 @@ def test_free_values_fill_the_rows_in_order() -> None:
 @pytest.mark.parametrize("name", CHECKED)
 def test_the_force_fields_as_shipped_miss_a_scan_by_what_checks_json_says(name: str) -> None:
     assert check_scan(name)["rms"] == pytest.approx(CHECKED[name]["rms"], abs=0.05)
+
+
+@pytest.mark.parametrize("name", CONFORMERS)
+def test_the_force_fields_as_shipped_rank_conformers_as_checks_json_says(name: str) -> None:
+    found, stated = check_conformers(name), CONFORMERS[name]
+    for field in ("clp-opls", "gaff2-resp"):
+        assert found[field] == pytest.approx(stated[field], abs=0.05)
+        assert found["rms"][field] == pytest.approx(stated["rms"][field], abs=0.02)
+        misses = np.array(stated[field]) - stated["quantum"]
+        assert stated["rms"][field] == pytest.approx(np.sqrt((misses**2).mean()), abs=0.01)
 
 
 # Lithium and its ligands.
