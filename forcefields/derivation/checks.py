@@ -26,7 +26,7 @@ CHECKS = FOLDER / "checks.json"
 FIELDS = ("clp-opls", "gaff2-resp")
 CHECKED = (
     *("hc-cf-cf-os", "hc-cf-cf-ct", "cm-cx-c2-os"),
-    *("hc-ct-c2-os", "ct-os-c2-ct", "ct-os-c2-cx"),
+    *("hc-ct-c2-os", "ct-os-c2-ct", "ct-os-c2-cx", "ct-ct-ct-c2"),
 )
 #: Residues whose conformers are ranked, and the basis of their MP2 energies.
 RANKED = {"TTE": "def2-svp"}

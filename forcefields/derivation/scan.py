@@ -137,7 +137,7 @@ MODELS = {
             "CA1 C1 O21 CO1": 180,
             "CA2 C2 O22 CO2": 180,
         },
-        (180, 120, 60, 0),
+        (180, 120, 60),
         ("GFN2-xTB", "def2-SVP"),
         made_like=("MMU", _OF_A_UNIT),
     ),
