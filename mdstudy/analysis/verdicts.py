@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mdstudy.base.results import Estimate
+from mdstudy.base.results import Curve, Estimate
 from mdstudy.base.statistics import drift_z, mean_and_error
 
 #: Neighbours count as exchanged when both species have moved this far, root mean square, in half the run, nm.
@@ -79,6 +79,28 @@ def frame_average(
         reasons = [*faults, *halves_differ(abs(drift))]
     note = "; ".join([remark, *reasons] if remark else reasons)
     return Estimate(quantity, of, mean, error, unit, method, n, not reasons, note, drift)
+
+
+def if_exchanged(estimate: Estimate, displacements: Sequence[Curve]) -> Estimate:
+    """The estimate, not converged where molecules have not moved far enough to meet others.
+
+    For what is read off a log: a run of the stress that is too short to show its slow part looks converged by itself.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    displacements : sequence of Curve
+        Mean-squared displacement of each species, nm^2; none where there are too few frames.
+    """
+    moved = {curve.of: float(np.sqrt(curve.y[-1])) for curve in displacements}
+    who = min(moved, key=lambda name: moved[name], default="")
+    if not who:
+        fault = "too few frames to know whether neighbours have exchanged"
+    elif moved[who] < TRAVEL:
+        fault = f"{who} moved {moved[who]:.2f} nm at the longest lag: neighbours have not exchanged"
+    else:
+        return estimate
+    return replace(estimate, converged=False, note="; ".join(filter(None, (estimate.note, fault))))
 
 
 def with_drift(estimate: Estimate, drift: float) -> Estimate:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mdstudy.analysis import glass, thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
+from mdstudy.analysis.verdicts import if_exchanged
 from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
 from mdstudy.base.results import Estimate, Measurement, Origin, Quantity, attributed, find
 from mdstudy.base.store import load, save
+from mdstudy.observables.diffusion import SelfDiffusion
 from mdstudy.polymer import network
 from mdstudy.polymer.picture import sketch
 from mdstudy.polymer.units import read_units
@@ -108,6 +111,12 @@ def measured(
     if plan.production.acceleration:  # driven: nothing else is that of equilibrium
         return logged
     flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")
+    if flows is not None and flows.converged:
+        (motion,) = measure(trajectory, [SelfDiffusion()], memory=memory)
+        curves = [curve for curve in motion.curves if curve.quantity == "mean_squared_displacement"]
+        judged = if_exchanged(flows, curves)
+        logged = [replace(one, estimates=tuple(judged if e is flows else e for e in one.estimates)) for one in logged]
+        flows = judged
     chosen = [
         observable
         for observable in standard_observables(trajectory.sites, temperature, flows)

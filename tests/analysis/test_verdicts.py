@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from mdstudy.analysis.verdicts import frame_average, halves_differ, not_exchanged
+from mdstudy.analysis.verdicts import frame_average, halves_differ, if_exchanged, not_exchanged
+from mdstudy.base.results import Curve, Estimate
 
 
 def correlated(seed: int, n: int, memory: float) -> np.ndarray:
@@ -53,3 +54,21 @@ def test_halves_agree_within_two_and_a_half_standard_errors() -> None:
     assert halves_differ(2.4) == ()
     assert halves_differ(2.6) == ("halves of the run differ by 2.6 standard errors",)
     assert halves_differ(math.nan) == ("too short to compare its halves",)
+
+
+def test_what_a_log_tells_is_not_converged_before_the_slowest_species_has_moved() -> None:
+    eta = Estimate("shear_viscosity", "box", 0.26, 0.04, "mPa s", "m", converged=True, note="as is")
+    x = np.array([1.0, 5.0])
+
+    def moved(*ends: float) -> list[Curve]:
+        return [
+            Curve("mean_squared_displacement", f"S{k}", x, x * y / 5, x * 0, "t", "ps", "nm^2")
+            for k, y in enumerate(ends)
+        ]
+
+    assert if_exchanged(eta, moved(1.1, 4.0)) is eta
+    found = if_exchanged(eta, moved(4.0, 0.25))
+    assert not found.converged
+    assert found.note == "as is; S1 moved 0.50 nm at the longest lag: neighbours have not exchanged"
+    assert (found.value, found.error) == (eta.value, eta.error)
+    assert not if_exchanged(eta, []).converged
