@@ -51,7 +51,7 @@ def test_what_is_read_off_the_curves_of_another_names_recipes_and_curves_that_th
 def test_an_origin_counts_frames_and_their_time() -> None:
     made = origin(SelfDiffusion(), "runs/x", (10.0, 208.0), 100, 1, "ff", "code")
     assert (made.interval, made.length) == (2.0, 200.0)
-    assert made.recipe == "SelfDiffusion()"
+    assert made.recipe == "SelfDiffusion(species=())"
     assert math.isnan(origin(SelfDiffusion(), "x", (0.0, 0.0), 1, 1, "", "").length)
 
 

@@ -115,7 +115,7 @@ def test_the_csv_has_a_unit_an_error_and_a_method_for_every_number(runs: list[Pa
 
 def test_the_page_holds_everything_and_points_nowhere(runs: list[Path]) -> None:
     page = (runs[0].parent / "report.html").read_text(encoding="utf-8")
-    assert page.count("<figure>") == 4
+    assert page.count("<figure>") == 5
     assert "NOT CONVERGED: for a test" in page
     assert "Does it all hang together?" in page
     assert "2.25 ± not given mS/cm; 3.93 ± not given mS/cm" in page
@@ -177,7 +177,7 @@ def test_the_commands_print_what_they_did(runs: list[Path], tmp_path: Path, monk
     assert "conductivity" in compared
     assert "dlhci-A-r1 less lhci-A-r1" in compared or "dlhci less lhci" in compared
     told = call("why", runs[0], "self_diffusion", "Li", "-o", tmp_path / "why.svg")
-    for fact in ("30 frames", "barycentric frame", "clp-opls, SHA-256", "code", "lags", "SelfDiffusion()"):
+    for fact in ("30 frames", "barycentric frame", "clp-opls, SHA-256", "code", "lags", "SelfDiffusion(species=())"):
         assert fact in told, fact
     assert "<svg" in (tmp_path / "why.svg").read_text(encoding="utf-8")
     (tmp_path / "why.svg").unlink()
