@@ -49,7 +49,7 @@ def test_committed_results_are_complete_and_name_what_made_them(path: Path) -> N
         for key in ("seed", "force field SHA-256", "commit", "versions", "platform", "built"):
             assert run.provenance[key]
         assert "/" not in run.provenance["commit"]
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 1_000_000 * len(runs), "a megabyte a run is all that belongs into a repository"
     assert path.with_suffix(".csv").is_file()
 
 
