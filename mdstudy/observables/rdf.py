@@ -86,8 +86,12 @@ class RadialDistribution:
         parts = tallied.sums(tally)
         centres = tallied.series(Centres()).arrays["centres"]
         n_reference = len(sites.atoms(self.reference))
-        g, g_error = jackknife(parts, lambda some: tally.distribution(Sums.total(some)))
-        running, running_error = jackknife(parts, lambda some: tally.coordination(Sums.total(some), n_reference))
+
+        def both(some: Sequence[Sums]) -> NDArray[np.float64]:
+            total = Sums.total(some)
+            return np.stack([tally.distribution(total), tally.coordination(total, n_reference)])
+
+        (g, running), (g_error, running_error) = jackknife(parts, both)
         g_error, running_error = _known(g, g_error), _known(running, running_error)
         shells = _Shells.read(tally, parts, n_reference)
         curves: list[Curve] = []

@@ -105,6 +105,13 @@ def place(a: Vector, b: Vector, c: Vector, length: float, angle: float, torsion:
     return np.asarray(c + length * (np.sin(angle) * around - np.cos(angle) * axis))
 
 
+def inside(positions: Vector, edge: float) -> Vector:
+    """Images of atoms inside a cubic box, nm, as a periodic tree and packmol want them."""
+    found = np.mod(positions, edge)
+    found[found >= edge] = 0.0  # np.mod rounds a tiny negative number up to the edge itself
+    return np.asarray(found)
+
+
 class _Room:
     """What is in the box already."""
 
@@ -113,22 +120,18 @@ class _Room:
         atoms = [(name, xyz) for unit in units for name, xyz in unit.items() if name != "next"]
         xyz = np.array([xyz for _, xyz in atoms]).reshape(-1, 3)
         solid = _solid([name for name, _ in atoms])
-        self._trees = [cKDTree(self._inside(some), boxsize=edge) for some in (xyz[solid], xyz)]
-
-    def _inside(self, xyz: Vector) -> Vector:
-        inside = xyz % self.edge
-        return np.where(inside < self.edge, inside, 0.0)  # a tiny negative number wraps to the edge itself
+        self._trees = [cKDTree(inside(some, edge), boxsize=edge) for some in (xyz[solid], xyz)]
 
     def distance(self, points: Vector) -> Vector:
         """To the nearest heavy atom, nm; infinity in an empty box."""
-        return np.asarray(self._trees[0].query(self._inside(points))[0])
+        return np.asarray(self._trees[0].query(inside(points, self.edge))[0])
 
     def holds(self, drawn: Unit) -> NDArray[np.bool_]:
         """Which draws keep their distance, the next CB among them."""
         xyz, solid = np.stack(list(drawn.values()), axis=1), _solid(drawn)
         held = np.ones(len(xyz), dtype=bool)
         for tree, some, least in zip(self._trees, (solid, np.ones_like(solid)), FAR, strict=True):
-            gaps = tree.query(self._inside(xyz[:, some]), distance_upper_bound=least)[0]
+            gaps = tree.query(inside(xyz[:, some], self.edge), distance_upper_bound=least)[0]
             held &= (gaps >= least).all(axis=1)
         return held
 

@@ -24,6 +24,7 @@ from openmm import app, unit
 from scipy.spatial import cKDTree
 
 from mdstudy.base.errors import BuildError
+from mdstudy.system.chains import inside
 from mdstudy.system.chemistry import Template, extent, grow
 
 Counts = Sequence[tuple[Template, int]]
@@ -121,10 +122,8 @@ def nearest_contact(counted: Counts, positions: NDArray[np.float64], edge: float
     """
     sizes = [template.n_atoms for template, count in counted for _ in range(count)]
     molecule = np.repeat(np.arange(len(sizes)), sizes)
-    inside = _inside(positions, edge)
-    found = cKDTree(inside, boxsize=edge).sparse_distance_matrix(
-        cKDTree(inside, boxsize=edge), reach, output_type="ndarray"
-    )
+    tree = cKDTree(inside(positions, edge), boxsize=edge)
+    found = tree.sparse_distance_matrix(tree, reach, output_type="ndarray")
     between = found["v"][molecule[found["i"]] != molecule[found["j"]]]
     return float(between.min()) if between.size else float("inf")
 
@@ -237,7 +236,7 @@ def _run_packmol(
         ]
         if len(grown):
             elements = [element for template in chains for element in template.elements]
-            (folder / "chains.xyz").write_text(_xyz(elements, _inside(np.concatenate(grown), edge)), encoding="ascii")
+            (folder / "chains.xyz").write_text(_xyz(elements, inside(np.concatenate(grown), edge)), encoding="ascii")
             lines += ["structure chains.xyz", "  number 1", "  fixed 0. 0. 0. 0. 0. 0.", "end structure"]
         for number, (template, count) in enumerate(others):
             for index, share in enumerate(_shares(count, len(template.conformers))):
@@ -273,13 +272,6 @@ def _run_packmol(
         else:
             ordered += islice(whole, count)
     return np.concatenate(ordered), ""
-
-
-def _inside(positions: NDArray[np.float64], edge: float) -> NDArray[np.float64]:
-    """Images of atoms inside the box, nm, as a periodic tree and packmol want them."""
-    inside = np.mod(positions, edge)
-    inside[inside >= edge] = 0.0  # np.mod rounds a tiny negative number up to the edge itself
-    return inside
 
 
 def _shares(count: int, parts: int) -> Iterable[int]:
