@@ -14,6 +14,9 @@ import numba
 Result = TypeVar("Result")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+#: What the compiler may do with sums and products; NaN and infinity stay what they are.
+_FASTMATH = {"contract", "arcp", "nsz", "reassoc"}
+
 
 def compiled(function: Function) -> Function:
     """Compile at first use, for this processor; what is compiled is kept on disk. Threads run it side by side.
@@ -21,8 +24,12 @@ def compiled(function: Function) -> Function:
     A change of a function that is compiled into another of the same file is noticed, of another file it is not: what
     calls each other stays in one file.
     """
-    fastmath = {"contract", "arcp", "nsz", "reassoc"}  # NaN and infinity stay what they are
-    return cast(Function, numba.njit(cache=True, nogil=True, fastmath=fastmath)(function))
+    return cast(Function, numba.njit(cache=True, nogil=True, fastmath=_FASTMATH)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile into each compiled function that calls it: for what takes no longer than the call."""
+    return cast(Function, numba.njit(nogil=True, fastmath=_FASTMATH, forceinline=True)(function))
 
 
 @cache

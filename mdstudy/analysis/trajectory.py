@@ -17,14 +17,15 @@ import MDAnalysis
 import numpy as np
 from MDAnalysis.coordinates.XTC import XTCReader
 from MDAnalysis.exceptions import NoDataError
-from MDAnalysis.lib.formats.libmdaxdr import XTCFile
 from MDAnalysis.lib.mdamath import triclinic_box
 from numpy.typing import NDArray
 
+from mdstudy.analysis.decoding import decoded
 from mdstudy.analysis.frames import Block, IndexArray, Sites
 from mdstudy.analysis.periodic import Motion, Tree, Unwrapper, box_matrices, molecule_centres
 from mdstudy.base.errors import RunError, TrajectoryError
-from mdstudy.run.rundir import RunDir, frame_times
+from mdstudy.base.xtc import FrameIndex, frame_index
+from mdstudy.run.rundir import RunDir
 from mdstudy.system.species import Salt, all_species
 
 #: Numbers in the positions of one block (float32): bounds the memory of a pass.
@@ -154,14 +155,15 @@ def open_run(directory: str | Path) -> Trajectory:
     spec, files = run.read_spec(), run.frame_files()
     if not files:
         raise RunError(f"{run.path}: no frames yet ({run.status()}); run it with `mdstudy run {run.path}`")
-    steps = np.concatenate([frame_times(file)[0] for file in files])
+    indices = [frame_index(file) for file in files]
+    steps = np.concatenate([index.steps for index in indices])
     if len(steps) == 0 or (len(steps) > 1 and np.ptp(np.diff(steps)) != 0) or steps[0] <= 0:
         raise TrajectoryError(f"{run.path}: frames are missing, repeated or not evenly spaced")
     scale = float(spec["charge_scale"])
     model = f"{spec['force_field']}, SHA-256 {spec['force_field_sha256'][:12]}, charges of ions x {scale:g}"
     sites = find_sites(_topology(run), charge_scale=scale)
 
-    return Trajectory(sites, len(steps), lambda: _frames_of(files), None, str(run.path), model)
+    return Trajectory(sites, len(steps), lambda: _frames_of(files, indices), None, str(run.path), model)
 
 
 def from_universe(
@@ -194,8 +196,8 @@ def from_universe(
     bonds = _bonds(universe)
     tree = Tree.from_bonds(sites.n_atoms, bonds, sites.molecule_of)
     source, n_frames = str(universe.trajectory.filename), len(universe.trajectory)
-    if (file := _plain_xtc(universe)) is not None:
-        return Trajectory(sites, n_frames, lambda: _frames_of([file]), tree, source)
+    if (index := _plain_xtc(universe)) is not None:
+        return Trajectory(sites, n_frames, lambda: _frames_of([Path(source)], [index]), tree, source)
 
     def read() -> Iterator[RawFrame]:
         for frame in universe.trajectory:
@@ -248,12 +250,13 @@ def find_sites(
     return Sites(found, molecule_of, species, _masses(universe), charge, charge_scale)
 
 
-def _frames_of(files: Sequence[Path]) -> Iterator[RawFrame]:
+def _frames_of(files: Sequence[Path], indices: Sequence[FrameIndex]) -> Iterator[RawFrame]:
     """Frames of XTC files, one file after the other."""
-    for file in files:
-        with XTCFile(str(file)) as stream:
-            for frame in stream:
-                yield float(frame.time), frame.x, _edges_and_angles(frame.box)
+    for file, index in zip(files, indices, strict=True):
+        times = iter(index.times.tolist())
+        for positions, vectors in decoded(file, index):
+            for xyz, box in zip(positions, vectors, strict=True):
+                yield next(times), xyz, _edges_and_angles(box)
 
 
 def _edges_and_angles(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -264,10 +267,10 @@ def _edges_and_angles(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(triclinic_box(*vectors), dtype=np.float32)
 
 
-def _plain_xtc(universe: MDAnalysis.Universe) -> Path | None:
-    """XTC file with just the frames that a Universe has; None where it changes them or has them from elsewhere.
+def _plain_xtc(universe: MDAnalysis.Universe) -> FrameIndex | None:
+    """Frames of an XTC file that are just those of a Universe; None where it changes them or has them from elsewhere.
 
-    Read at the source frames come in two thirds of the time, and the Universe stays at the frame where it is.
+    Read at the source frames come several times as fast, and the Universe stays at the frame where it is.
     """
     reader = universe.trajectory
     if type(reader) is not XTCReader or reader.transformations:
@@ -275,16 +278,17 @@ def _plain_xtc(universe: MDAnalysis.Universe) -> Path | None:
     file, here = Path(reader.filename), reader.frame
     try:
         shown = [(frame.time, frame.positions / 10) for frame in reader[: min(2, len(reader))]]
-        stored = list(islice(_frames_of([file]), 2))
-    except OSError:
+        index = frame_index(file)
+        stored = list(islice(_frames_of([file], [index]), 2))
+    except (OSError, TrajectoryError):
         return None
     finally:
         reader[here]
-    same = all(
+    same = len(index.times) == len(reader) and all(
         time == other_time and xyz.shape == other.shape and np.allclose(xyz, other, atol=1e-5)
-        for (time, xyz), (other_time, other, _) in zip(shown, stored, strict=False)
+        for (time, xyz), (other_time, other, _) in zip(shown, stored, strict=True)
     )
-    return file if same else None
+    return index if same else None
 
 
 def _topology(run: RunDir) -> MDAnalysis.Universe:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mdstudy.base.errors import RunError, TrajectoryError
+from mdstudy.base.errors import RunError
 from mdstudy.base.provenance import sha256
+from mdstudy.base.xtc import frame_index
 from mdstudy.run.lock import hold, holder
 from mdstudy.run.plan import Plan
 
@@ -235,7 +234,7 @@ def require_whole(part: Path, rows: int, frames: Sequence[int] | None = None) ->
     if found != rows:
         raise RunError(f"{part / 'state.csv'}: {found} of {rows} rows were written: is the disk full?")
     if frames is not None:
-        steps = frame_times(part / "frames.xtc")[0]
+        steps = frame_index(part / "frames.xtc").steps
         if not np.array_equal(steps, frames):
             raise RunError(f"{part / 'frames.xtc'}: {len(steps)} frames instead of {len(frames)}: is the disk full?")
 
@@ -292,42 +291,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def frame_times(file: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Step and time of each frame of an XTC file, from the frame headers alone.
-
-    Returns
-    -------
-    steps : (n,) int array
-    times : (n,) float32 array
-        ps, as stored.
-
-    Raises
-    ------
-    TrajectoryError
-        Not an XTC file, or cut off within a frame; says after how many frames.
-    """
-    steps: list[int] = []
-    times: list[float] = []
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        while stream.tell() < size:
-            head = stream.read(56)  # magic, atoms, step, time, box (9), atoms
-            if len(head) < 56:
-                raise TrajectoryError(f"{file}: cut off after {len(steps)} whole frames")
-            magic, atoms, step, time = struct.unpack(">iiif", head[:16])
-            if magic not in (1995, 2023):
-                raise TrajectoryError(f"{file}: no XTC frame after {len(steps)} frames (magic number {magic})")
-            if atoms <= 9:  # stored without compression
-                length = 12 * atoms
-            else:
-                packed = stream.read(32 + (8 if magic == 2023 else 4))  # precision, bounds (6), small index, bytes
-                length = int.from_bytes(packed[32:], "big")
-            end = stream.tell() + (length + 3) // 4 * 4
-            if end > size:
-                raise TrajectoryError(f"{file}: cut off after {len(steps)} whole frames")
-            stream.seek(end)
-            steps.append(step)
-            times.append(time)
-    return np.array(steps, dtype=np.int64), np.array(times, dtype=np.float32)

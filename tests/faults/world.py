@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
 
+from mdstudy.base.xtc import frame_index
 from mdstudy.run.plan import Plan, Production
-from mdstudy.run.rundir import RunDir, check, frame_times
+from mdstudy.run.rundir import RunDir, check
 from tests.run.test_simulate import STAGES, make_run, positions_of, products, read_log, state_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,7 +109,7 @@ class World:
         assert run_dir.parts() == []
         for product in [*run_dir.stages(), *run_dir.segments()]:
             check(product, deep=True)
-        steps, times = map(np.concatenate, zip(*map(frame_times, run_dir.frame_files()), strict=True))
+        steps, times = map(np.concatenate, zip(*(frame_index(f)[:2] for f in run_dir.frame_files()), strict=True))
         due = np.arange(1, PRODUCTION.frames + 1) * PRODUCTION.frame_interval
         assert np.array_equal(steps, due), f"frames at {steps}"
         assert np.array_equal(times, (due * PRODUCTION.timestep).astype(np.float32)), f"times {times}"

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mdstudy.base.xtc import frame_index
 from mdstudy.run.interruption import EXIT_TERMINATED, Halt
 from mdstudy.run.plan import Plan, Production
-from mdstudy.run.rundir import RunDir, check, frame_times
+from mdstudy.run.rundir import RunDir, check
 from mdstudy.run.simulate import run
 from tests.run.test_simulate import STAGES, make_run, products, read_log, start, wait_for
 
@@ -126,7 +127,7 @@ def test_at_constant_pressure_no_frame_and_no_row_is_lost_or_repeated(tmp_path: 
             run(run_dir.path, platform="Reference", halt=AfterLooks(7))
         except SystemExit:
             continue
-    steps = np.concatenate([frame_times(file)[0] for file in run_dir.frame_files()])
+    steps = np.concatenate([frame_index(file).steps for file in run_dir.frame_files()])
     np.testing.assert_array_equal(steps, [240, 480, 720, 960])
     log = read_log(run_dir.state_files())
     np.testing.assert_array_equal(log["step"], np.arange(1, 9) * 120)

@@ -7,8 +7,8 @@ import MDAnalysis
 import numpy as np
 import pytest
 
+from mdstudy.base.xtc import frame_index
 from mdstudy.run.outputs import COLUMNS, Frames, Log, Table
-from mdstudy.run.rundir import frame_times
 from tests.run.test_mechanics import EDGE, context_of, dimers
 
 GAS_CONSTANT = 8.31446261815324e-3  # kJ/mol/K
@@ -86,4 +86,4 @@ def test_frames_that_are_gone_on_with_stay_on_their_clock(tmp_path: Path) -> Non
     file = tmp_path / "frames.xtc"
     for _ in range(2):
         Frames(file, system, 0.004, 500, 250).write(state)
-    np.testing.assert_array_equal(frame_times(file)[0], [500, 750])
+    np.testing.assert_array_equal(frame_index(file).steps, [500, 750])

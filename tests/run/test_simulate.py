@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from openmm import app, unit
 
 from mdstudy.base.errors import LockedError, RunError, SimulationError, TrajectoryError
+from mdstudy.base.xtc import frame_index
 from mdstudy.run.interruption import EXIT_TERMINATED
 from mdstudy.run.mechanics import degrees_of_freedom, mean_volume
 from mdstudy.run.plan import Plan, Production, Stage
-from mdstudy.run.rundir import RunDir, check, frame_times
+from mdstudy.run.rundir import RunDir, check
 from mdstudy.run.simulate import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +115,7 @@ def wait_for(condition: object, seconds: float = 180.0) -> None:
 
 
 def test_frames_are_complete_and_evenly_spaced_on_one_clock(finished: RunDir) -> None:
-    steps, times = zip(*(frame_times(file) for file in finished.frame_files()), strict=True)
+    steps, times = zip(*(frame_index(file)[:2] for file in finished.frame_files()), strict=True)
     wanted = np.arange(1, PRODUCTION.frames + 1) * PRODUCTION.frame_interval
     np.testing.assert_array_equal(np.concatenate(steps), wanted)
     np.testing.assert_array_equal(np.concatenate(times), (wanted * PRODUCTION.timestep).astype(np.float32))
@@ -191,7 +192,7 @@ def test_sigkill_at_random_instants_changes_nothing(finished: RunDir, tmp_path: 
     assert left_parts >= 1
     assert not run_dir.parts()
     assert products(run_dir) == products(finished)
-    assert sum(len(frame_times(file)[0]) for file in run_dir.frame_files()) == PRODUCTION.frames
+    assert sum(len(frame_index(file).steps) for file in run_dir.frame_files()) == PRODUCTION.frames
     outcomes = [record["outcome"] for record in json.loads(run_dir.log.read_text())]
     # The last kill may fall between the last product and the word that all is done, or between that and the exit.
     in_vain = process.returncode != 0 and outcomes[-1] == "done"
@@ -286,7 +287,7 @@ def test_production_can_be_made_longer_afterwards(finished: RunDir, tmp_path: Pa
     run_dir.plan.write_text(json.dumps(data))
     assert run_dir.status() == "paused"
     run(run_dir.path, platform="Reference")
-    steps = np.concatenate([frame_times(file)[0] for file in run_dir.frame_files()])
+    steps = np.concatenate([frame_index(file).steps for file in run_dir.frame_files()])
     np.testing.assert_array_equal(steps, np.arange(1, 37) * 40)
 
 
@@ -496,7 +497,7 @@ def test_a_trajectory_that_is_cut_off_is_noticed(finished: RunDir, tmp_path: Pat
     data = finished.frame_files()[0].read_bytes()
     (tmp_path / "frames.xtc").write_bytes(data[:-cut])
     with pytest.raises(TrajectoryError, match="cut off after 5 whole frames"):
-        frame_times(tmp_path / "frames.xtc")
+        frame_index(tmp_path / "frames.xtc")
 
 
 def test_the_temperature_is_that_of_the_thermostat(tmp_path: Path) -> None:
