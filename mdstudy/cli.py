@@ -114,7 +114,7 @@ def build(
     charge_scale: Annotated[
         float | None, typer.Option(help="factor on ionic charges; the force field's if absent")
     ] = None,
-    profile: Annotated[str, typer.Option(help="protocol: quick, density, standard or a file")] = "standard",
+    profile: Annotated[str, typer.Option(help="shipped protocol (see `mdstudy systems`) or a file")] = "standard",
     temperature: Annotated[float | None, typer.Option(help="kelvin; the system's if absent")] = None,
     platform: PlatformName = "auto",
     device: Device = None,
@@ -204,11 +204,12 @@ def why(
 @app.command()
 def network(
     directory: Directory,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="SVG file for a picture of the network")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="file for a picture of the network: .svg, .pdf or .png")
+    ] = None,
 ) -> None:
     """Describe the polymer of a box: conversion, gel, chains, crosslinks, loops, mesh, percolation; and draw it."""
-    from mdstudy.base.drawing import to_svg
-    from mdstudy.base.provenance import write_text
+    from mdstudy.base.drawing import save
     from mdstudy.polymer.network import Network, describe
     from mdstudy.polymer.picture import picture, sketch
     from mdstudy.polymer.units import read_units
@@ -217,7 +218,7 @@ def network(
     found = Network.of(read_units(directory))
     _print_table(*estimate_table(describe(found).estimates), str(directory))
     if output is not None:
-        write_text(output, to_svg(picture({str(directory): sketch(found)})))
+        save(picture({str(directory): sketch(found)}), output)
         console.print(f"wrote {output}", highlight=False)
 
 
@@ -332,5 +333,10 @@ def main() -> None:
     try:
         app()
     except MdstudyError as error:
-        messages.print(f"mdstudy: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
+        fault = str(error)
+    except OSError as error:  # a folder that is not there or may not be written, a full disk
+        fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    else:
+        return
+    messages.print(f"mdstudy: {fault}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(1)

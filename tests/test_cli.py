@@ -56,6 +56,9 @@ def test_version_and_help() -> None:
         (["analyse", "nowhere"], "nowhere: not a run directory (no spec.json); make one with `mdstudy build`"),
         (["report", "nowhere"], "make one with `mdstudy build`"),
         (["study", "quik"], 'Did you mean "quick"?'),
+        (["why", "nowhere", "density"], "nowhere: not a run directory (no spec.json); make one with `mdstudy build`"),
+        (["build", "lhci", "-o", "box", "--platform", "CUDDA"], 'platform "CUDDA" is unknown. Did you mean "CUDA"?'),
+        (["build", "lhci", "-o", "/dev/null/box"], "/dev/null: File exists"),
     ],
 )
 def test_a_fault_is_one_message_without_a_traceback(words: list[str], message: str, tmp_path: Path) -> None:

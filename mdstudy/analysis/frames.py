@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mdstudy.analysis.periodic import Motion, box_matrices, box_volumes
 from mdstudy.base.errors import TrajectoryError, did_you_mean
 from mdstudy.base.results import Measurement, Quantity
+from mdstudy.system.species import shipped_sites
 
 IndexArray = NDArray[np.intp]
 Result = TypeVar("Result")
@@ -67,8 +68,20 @@ class Sites:
         return np.unique(self.molecule_of[self.atoms(group)])
 
     def present(self, groups: Sequence[str]) -> tuple[str, ...]:
-        """Those of the named sites that have atoms here, in the order given."""
+        """Those of the named sites that have atoms here, in the order given.
+
+        Raises
+        ------
+        TrajectoryError
+            A name that is neither a site here nor one of ``systems/molecules``: left out, it would be missing unseen.
+        """
+        for group in groups:
+            if group not in self.groups and group not in shipped_sites():
+                raise self._unknown(group)
         return tuple(group for group in groups if len(self.groups.get(group, ())))
+
+    def _unknown(self, group: str) -> TrajectoryError:
+        return TrajectoryError(f'"{group}": no such site.{did_you_mean(group, self.groups)}')
 
     def atoms(self, group: str) -> IndexArray:
         """Atom indices of a named site.
@@ -79,7 +92,7 @@ class Sites:
             No such site, or the site has no atoms.
         """
         if group not in self.groups:
-            raise TrajectoryError(f'"{group}": no such site.{did_you_mean(group, self.groups)}')
+            raise self._unknown(group)
         indices = self.groups[group]
         if len(indices) == 0:
             raise TrajectoryError(f'"{group}": the trajectory has no atom of this site.')

@@ -84,8 +84,10 @@ class PairHistogram:
         Raises
         ------
         TrajectoryError
-            A box is too small for the range.
+            No site around the reference has atoms, or a box is too small for the range.
         """
+        if not around:
+            raise TrajectoryError(f"{self.reference}: none of the sites that are looked for around it has atoms here")
         half = float(boxes[:, :3].min()) / 2
         if self.r_max > half:
             raise TrajectoryError(

@@ -70,9 +70,8 @@ def average(values: NDArray[np.float64], quantity: str, of: str, unit: str, meth
         return Estimate(quantity, of, mean, error, unit, method, note="too few samples")
     drift = drift_z(kept)
     converged = independent >= MIN_INDEPENDENT and abs(drift) < MAX_DRIFT_Z
-    note = (
-        "" if converged else f"{independent:.0f} independent samples, halves differ by {abs(drift):.1f} standard errors"
-    )
+    apart = "cannot be compared" if math.isnan(drift) else f"differ by {abs(drift):.1f} standard errors"
+    note = "" if converged else f"{independent:.0f} independent samples, halves {apart}"
     return Estimate(quantity, of, mean, error, unit, method, independent, converged, note, drift)
 
 

@@ -6,10 +6,13 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mdstudy.base.errors import MdstudyError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -126,6 +129,25 @@ def to_svg(figure: Figure) -> str:
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a figure to a file of the kind that its name ends with, SVG the same bytes for the same figure.
+
+    Raises
+    ------
+    MdstudyError
+        matplotlib writes no such file.
+    """
+    kinds = figure.canvas.get_supported_filetypes()
+    kind = file.suffix.removeprefix(".").lower()
+    if kind not in kinds:
+        raise MdstudyError(f'{file}: no kind of picture ends in "{file.suffix}"; take .svg, .pdf or .png')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "svg":
+        file.write_text(to_svg(figure), encoding="utf-8")
+    else:
+        figure.savefig(file)
 
 
 def _size(panels: Sequence[Panel]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mdstudy.base.errors import SpecError, did_you_mean
 from mdstudy.base.units import parse
@@ -32,7 +32,7 @@ def _quantity(dimension: str) -> BeforeValidator:
 
 Length = Annotated[float, _quantity("length")]
 Time = Annotated[float, _quantity("time")]
-Temperature = Annotated[float, _quantity("temperature")]
+Temperature = Annotated[float, _quantity("temperature"), Field(gt=0)]
 Pressure = Annotated[float, _quantity("pressure")]
 Rate = Annotated[float, _quantity("rate")]
 Acceleration = Annotated[float, _quantity("acceleration")]

@@ -55,7 +55,7 @@ EXAMPLES = {
     "bulk volume": "10 mL",
 }
 
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*")
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?:\s+|(?=[^\d.]))(\S.*?)\s*")
 
 
 def parse(text: object, dimension: str) -> float:

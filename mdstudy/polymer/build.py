@@ -19,8 +19,8 @@ from mdstudy.polymer.growth import Reaction, polymerise
 from mdstudy.polymer.ledger import Ledger, Record
 from mdstudy.polymer.relaxation import Frame, periodic
 from mdstudy.run.plan import seed_for
-from mdstudy.run.platforms import choose
-from mdstudy.system.build import Box, Job, fill, templates
+from mdstudy.run.platforms import check_name, choose
+from mdstudy.system.build import ROOM, Box, Job, fill, templates
 from mdstudy.system.build import build as build_run
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.gel import Network
@@ -30,9 +30,8 @@ from mdstudy.system.species import load_species
 
 #: File of a run directory that tells how its network was made.
 HISTORY = "polymerisation.json"
-#: Molecules pack tighter than additive volumes say: the edge needs this much more than twice the cutoff. Monomer loses
-#: this share of its volume, from 106.7 to 84.8 cm^3/mol (systems/molecules).
-_ROOM, _SHRINKS = 1.05, 0.2
+#: Monomer loses this share of its volume, from 106.7 to 84.8 cm^3/mol (systems/molecules).
+_SHRINKS = 0.2
 
 
 def build(
@@ -68,6 +67,7 @@ def build(
     MdstudyError
         As for :func:`mdstudy.system.build.build`, and :func:`mdstudy.polymer.growth.polymerise`.
     """
+    check_name(platform)
 
     def how(job: Job) -> Box:
         return grow(job, platform, device) if job.composition.network else fill(job)
@@ -86,7 +86,7 @@ def grow(job: Job, platform: str, device: str | int | None) -> Box:
     recipe = Network.model_construct(**job.composition.network)
     known = load_force_field(job.force_field)
     monomer = job.composition.volume_fractions.get(recipe.monomer, 0.0)
-    if job.composition.edge * (1 - _SHRINKS * monomer) ** (1 / 3) < 2 * _ROOM * known.cutoff:
+    if job.composition.edge * (1 - _SHRINKS * monomer) ** (1 / 3) < 2 * ROOM * known.cutoff:
         raise BuildError(
             f"{job.composition.system}: a box of {job.composition.edge:.2f} nm, which shrinks as it polymerises, has "
             f"no room for twice the cutoff of {known.cutoff:g} nm; take more atoms"

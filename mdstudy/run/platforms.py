@@ -53,9 +53,8 @@ def choose(platform: str = "auto", device: str | int | None = None, precision: s
     RunError
         The platform is unknown or does not work here; says why.
     """
+    check_name(platform)
     if platform != "auto":
-        if platform not in ORDER:
-            raise RunError(f'platform "{platform}" is unknown.{did_you_mean(platform, ["auto", *ORDER])}')
         properties = _properties(platform, device, precision)
         fault, found = _try(platform, properties)
         if fault is not None:
@@ -73,6 +72,18 @@ def choose(platform: str = "auto", device: str | int | None = None, precision: s
             return Choice(openmm.Platform.getPlatformByName(name), properties, why, found)
         passed.append(f"{name}: {fault}")
     raise RunError(f"no OpenMM platform works here ({'; '.join(passed)})")
+
+
+def check_name(platform: str) -> None:
+    """Check that a platform could be asked for.
+
+    Raises
+    ------
+    RunError
+        Neither ``"auto"`` nor one of :data:`ORDER`.
+    """
+    if platform not in ("auto", *ORDER):
+        raise RunError(f'platform "{platform}" is unknown.{did_you_mean(platform, ["auto", *ORDER])}')
 
 
 def _properties(name: str, device: str | int | None, precision: str) -> dict[str, str]:

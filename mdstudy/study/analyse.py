@@ -11,6 +11,7 @@ from mdstudy.analysis import glass, thermodynamics, viscosity
 from mdstudy.analysis.attribution import says
 from mdstudy.analysis.trajectory import open_run
 from mdstudy.analysis.verdicts import if_exchanged
+from mdstudy.base.errors import RunError
 from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import code_hash, record, sha256, write_json, write_text
 from mdstudy.base.results import Estimate, Measurement, Origin, Quantity, attributed, find
@@ -75,6 +76,19 @@ def analyse(directory: str | Path, progress: Progress = silent, memory: float = 
         write_json(run.measure / SKETCH, sketch(grown))
     write_json(stamp, {"made_from": inputs, "memory": memory, **record()})
     return estimates
+
+
+def require_analysed(run: RunDir) -> None:
+    """Check that there are results.
+
+    Raises
+    ------
+    RunError
+        Not a run directory, or not analysed.
+    """
+    run.read_spec()
+    if not (run.measure / STAMP).is_file():
+        raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
 
 
 def measured(

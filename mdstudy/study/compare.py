@@ -45,9 +45,11 @@ class RunResult:
     estimates : tuple of Estimate
     curves : tuple of Curve
     provenance : dict of str to str
-        Seed, hash, commit, versions, platform.
+        Hash of the build with its seed (``"run hash"``), seed, commit, versions, platform.
     network : dict of str, optional
         Its network as it is drawn (:func:`mdstudy.polymer.picture.sketch`).
+    protocol : str
+        That planned it; empty where that was not recorded.
     """
 
     name: str
@@ -63,6 +65,7 @@ class RunResult:
     curves: tuple[Curve, ...]
     provenance: dict[str, str]
     network: dict[str, Any] | None = None
+    protocol: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; numbers that are not known become None."""
@@ -93,7 +96,7 @@ def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """Replicas of one system under one hypothesis and one force field, pooled."""
+    """Replicas of one box under one hypothesis, one force field and one protocol, pooled."""
 
     label: str
     runs: tuple[RunResult, ...]
@@ -162,16 +165,17 @@ def compare(
     Parameters
     ----------
     runs : sequence of RunResult
-        Runs of the same system, variant, force field and charge scale are replicas.
+        Those that differ in nothing but their seed are replicas. Boxes of two sizes, or runs by two protocols, are two
+        cases.
     measured : iterable of MeasuredValue
     ratios : sequence of (str, str), optional
-        Systems whose ratio is given, numerator first, where all else is alike; with two cases or two systems and none
-        given, the second over the first.
+        Systems whose ratio is given, numerator first, where all else is alike and the boxes are nearest in size; with
+        two cases or two systems and none given, the second over the first.
 
     Raises
     ------
     MdstudyError
-        No runs.
+        No runs, or one build twice.
     """
     if not runs:
         raise MdstudyError("nothing to compare: no runs")
@@ -188,18 +192,22 @@ def compare(
 
 
 def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
-    groups: dict[tuple[str, str, str, float, float], list[RunResult]] = {}
+    groups: dict[tuple[str, str, str, float, float, str, int], list[RunResult]] = {}
     for run in runs:
-        key = (run.system, run.composition.variant, run.force_field, run.charge_scale, run.temperature)
-        groups.setdefault(key, []).append(run)
-    varies = [len({key[k] for key in groups}) > 1 for k in range(5)]
+        key = (run.system, run.composition.variant, run.force_field, run.charge_scale, run.temperature, run.protocol)
+        groups.setdefault((*key, run.composition.atoms), []).append(run)
+    varies = [len({key[k] for key in groups}) > 1 for k in range(6)]
+    sizes = len({key[:-1] for key in groups}) < len(groups)
     cases = []
-    for (system, variant, field, scale, temperature), members in groups.items():
+    for (system, variant, field, scale, temperature, protocol, atoms), members in groups.items():
+        _check_seeds(members)
         words = [system]
         words += [variant] if varies[1] else []
         words += [field] if varies[2] else []
         words += [f"charges x {scale:g}"] if varies[3] else []
         words += [f"{temperature:g} K"] if varies[4] else []
+        words += [protocol] if varies[5] else []
+        words += [f"{atoms} atoms"] if sizes else []
         pooled = []
         for quantity, of in dict.fromkeys((e.quantity, e.of) for run in members for e in run.estimates):
             found = [e for run in members if (e := find(run.estimates, quantity, of)) is not None]
@@ -208,21 +216,42 @@ def _cases(runs: Sequence[RunResult]) -> tuple[Case, ...]:
     return tuple(cases)
 
 
+def _check_seeds(replicas: Sequence[RunResult]) -> None:
+    """One run counted twice, or two that begin alike, would make the error of the mean too small."""
+    first: dict[str, str] = {}
+    for run in replicas if len(replicas) > 1 else ():
+        build = run.provenance["run hash"]
+        if build in first:
+            raise MdstudyError(
+                f"{first[build]} and {run.name} are one build with one seed, no replicas: their mean would look better "
+                "known than it is. Leave one out, or build it with another --seed."
+            )
+        first[build] = run.name
+
+
 def _pairs(cases: Sequence[Case], of: str, to: str) -> list[tuple[int, int]]:
-    """Cases of two systems that agree in everything else; in the variant only where they share the name of one."""
+    """Cases of two systems that agree in everything else; in the variant only where they share the name of one.
+
+    Boxes of two systems are never of one size: the nearest goes with each.
+    """
     variants = [{case.first.composition.variant for case in cases if case.first.system == name} for name in (of, to)]
     shared = bool(variants[0] & variants[1])
 
     def rest(case: Case) -> tuple[object, ...]:
         run = case.first
-        return shared and run.composition.variant, run.force_field, run.charge_scale, run.temperature
+        return shared and run.composition.variant, run.force_field, run.charge_scale, run.temperature, run.protocol
 
-    return [
+    def apart(i: int, j: int) -> float:
+        return abs(math.log(cases[i].first.composition.atoms / cases[j].first.composition.atoms))
+
+    found = [
         (i, j)
         for i, a in enumerate(cases)
         for j, b in enumerate(cases)
         if (a.first.system, b.first.system) == (of, to) and rest(a) == rest(b)
     ]
+    nearest = {i: min(apart(i, j) for k, j in found if k == i) for i, _ in found}
+    return [(i, j) for i, j in found if apart(i, j) == nearest[i]]
 
 
 def _row(

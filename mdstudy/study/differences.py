@@ -96,7 +96,8 @@ def pool(replicas: Sequence[Estimate]) -> Estimate:
     """Mean over replicas of one quantity.
 
     With three replicas or more the error is that of their spread, s/sqrt(n), which knows of all that a single run
-    cannot see; with two it is the larger of that and of the errors of the runs together.
+    cannot see; with two it is the larger of that and of the errors of the runs together. Replicas that all have the
+    same number (a share that is zero in each) have no spread to learn from and keep the errors of the runs.
     """
     known = [e for e in replicas if not math.isnan(e.value)]
     if len(known) < 2:
@@ -104,7 +105,7 @@ def pool(replicas: Sequence[Estimate]) -> Estimate:
     n = len(known)
     spread = float(np.std([e.value for e in known], ddof=1)) / math.sqrt(n)
     within = math.hypot(*(e.error for e in known)) / n
-    between = n > 2 or math.isnan(within) or spread >= within
+    between = spread > 0 and (n > 2 or math.isnan(within) or spread >= within)
     samples = float(n) if between else sum(e.n_independent for e in known)
     drifts = [e.drift for e in known]
     return replace(

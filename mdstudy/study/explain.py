@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mdstudy.base.drawing import picture
+from mdstudy.base.drawing import picture, save
 from mdstudy.base.errors import MdstudyError, did_you_mean
 from mdstudy.base.explanation import Explanation
 from mdstudy.base.results import Curve, Estimate, panels
 from mdstudy.base.store import load
 from mdstudy.run.rundir import RunDir
+from mdstudy.study.analyse import require_analysed
 
 
 def explain(
@@ -25,14 +26,16 @@ def explain(
     of : str, optional
         Of what; all if absent.
     plot : str or Path, optional
-        File to draw what is behind them to, of a kind that matplotlib writes.
+        File to draw what is behind them to: .svg, .pdf or .png.
 
     Raises
     ------
     MdstudyError
-        Not analysed, no such quantity, or nothing to draw.
+        Not analysed, no such quantity, nothing to draw, or no such kind of picture.
     """
-    estimates, curves = load(RunDir(Path(directory)).measure)
+    run = RunDir(Path(directory))
+    require_analysed(run)
+    estimates, curves = load(run.measure)
     name = quantity.strip().replace(" ", "_")
     items: list[Estimate | Curve] = [e for e in estimates if e.quantity == name]
     items = items or [c for c in curves if c.quantity == name]
@@ -47,5 +50,5 @@ def explain(
         behind = [c for item in chosen for c in ([item] if isinstance(item, Curve) else item.behind)]
         if not behind:
             raise MdstudyError(f"{name}: there is no curve behind it to draw")
-        picture(panels(list({id(curve): curve for curve in behind}.values()))).savefig(plot)
+        save(picture(panels(list({id(curve): curve for curve in behind}.values()))), Path(plot))
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mdstudy.analysis import glass
 from mdstudy.analysis.thermodynamics import QUANTITIES
-from mdstudy.base.errors import RunError, SpecError
+from mdstudy.base.errors import SpecError
 from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import write_text
 from mdstudy.base.store import load
@@ -19,7 +19,7 @@ from mdstudy.polymer.build import build
 from mdstudy.run.replicas import run_many
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.simulate import run as simulate
-from mdstudy.study.analyse import SKETCH, STAMP, analyse
+from mdstudy.study.analyse import SKETCH, analyse, require_analysed
 from mdstudy.study.compare import Comparison, RunResult, compare
 from mdstudy.study.goal import parse_goal
 from mdstudy.study.measured import MeasuredValue, load_measured
@@ -43,9 +43,8 @@ def load_result(directory: str | Path) -> RunResult:
         Not a run directory, or not analysed.
     """
     run = RunDir(Path(directory))
+    require_analysed(run)
     spec = run.read_spec()
-    if not (run.measure / STAMP).is_file():
-        raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
     plan = run.read_plan()
     manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
     ran = json.loads(run.log.read_text(encoding="utf-8"))[-1]
@@ -77,6 +76,7 @@ def load_result(directory: str | Path) -> RunResult:
             "built": manifest["made"],
         },
         network=json.loads(drawn.read_text(encoding="utf-8")) if drawn.is_file() else None,
+        protocol=plan.profile,
     )
 
 

@@ -9,7 +9,7 @@ from mdstudy.study.differences import Difference
 from mdstudy.study.tables import Table, estimate_text, summary_rows
 
 Model = tuple[str, float]
-Setting = tuple[str, str, float]
+Setting = tuple[str, str, float, str, int]
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def model(case: Case) -> Model:
 
 
 def setting(case: Case) -> Setting:
-    """System, variant and temperature of a case: all but its model."""
+    """System, variant, temperature, protocol and number of atoms of a case: all but its model."""
     run = case.first
-    return run.system, run.composition.variant, run.temperature
+    return run.system, run.composition.variant, run.temperature, run.protocol, run.composition.atoms
 
 
 def models(comparison: Comparison) -> dict[Model, str]:
@@ -124,17 +124,20 @@ def sensitivity_table(comparison: Comparison, summary: bool = True) -> Table:
 def _labels(comparison: Comparison) -> dict[Setting, str]:
     """Settings of the cases in order, with labels that say what varies."""
     found = list(dict.fromkeys(map(setting, comparison.cases)))
-    variants = {system: {v for s, v, _ in found if s == system} for system, _, _ in found}
-    temperatures = {t for _, _, t in found}
+    variants = {system: {other[1] for other in found if other[0] == system} for system, *_ in found}
+    temperatures, protocols = ({one[k] for one in found} for k in (2, 3))
+    sizes = len({one[:-1] for one in found}) < len(found)
     return {
-        (system, variant, t): " ".join(
+        one: " ".join(
             [
-                system,
-                *([variant] if len(variants[system]) > 1 else []),
-                *([f"{t:g} K"] if len(temperatures) > 1 else []),
+                one[0],
+                *([one[1]] if len(variants[one[0]]) > 1 else []),
+                *([f"{one[2]:g} K"] if len(temperatures) > 1 else []),
+                *([one[3]] if len(protocols) > 1 else []),
+                *([f"{one[4]} atoms"] if sizes else []),
             ]
         )
-        for system, variant, t in found
+        for one in found
     }
 
 

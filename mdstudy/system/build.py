@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import openmm
 from numpy.typing import NDArray
 from openmm import app, unit
 
-from mdstudy.base.errors import BuildError, RunError
+from mdstudy.base.errors import BuildError, RunError, SpecError
 from mdstudy.base.library import find
 from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import content_hash, record, write_json, write_text
@@ -23,12 +24,16 @@ from mdstudy.run.rundir import RunDir
 from mdstudy.system.chemistry import Template, crosslinker_template, molecule_template, polymer_template
 from mdstudy.system.composition import FOLDER as SYSTEMS
 from mdstudy.system.composition import Composition, load_system, resolve
+from mdstudy.system.forcefield import check_charge_scale, load_force_field
 from mdstudy.system.lengths import draw_lengths
 from mdstudy.system.packing import pack, topology, write_structure
-from mdstudy.system.parameterise import load_force_field, parameterise
+from mdstudy.system.parameterise import parameterise
 from mdstudy.system.protocol import load_protocol
 from mdstudy.system.species import FOLDER as SPECIES
 from mdstudy.system.species import Crosslinker, Molecule, Polymer, load_species
+
+#: Molecules pack tighter than additive volumes say: an edge of this much more than twice the cutoff has room for it.
+ROOM = 1.05
 
 
 @dataclass(frozen=True)
@@ -198,8 +203,10 @@ def build(
     spec = load_system(system)
     composition = resolve(system, variant, atoms)
     forces = load_force_field(force_field)
-    scale = forces.charge_scale if charge_scale is None else charge_scale
+    scale = check_charge_scale(forces.charge_scale if charge_scale is None else charge_scale, "charge_scale")
     kelvin = spec.temperature if temperature is None else temperature
+    if not 0 < kelvin < math.inf:
+        raise SpecError(f"a temperature of {kelvin:g} K: it must be above 0")
     identity = {
         "system": Path(system).stem,
         "title": spec.title,
@@ -211,6 +218,7 @@ def build(
         "seed": seed,
     }
     identity["hash"] = content_hash(_physics(identity))[:16]
+    plan = _plan(profile, identity)
     run.path.parent.mkdir(parents=True, exist_ok=True)
     lock = run.path.with_name(f".{run.path.name}.lock")
     with hold(lock, f"{run.path}: already being built by", temporary=True):
@@ -221,6 +229,7 @@ def build(
         if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
             raise RunError(f"{run.path}: holds something that is no build; choose another directory")
 
+        _check_size(composition, plan, forces.cutoff)
         workspace = run.path.with_name(run.path.name + ".growing")
         box = how(Job(composition, seed, force_field, scale, str(identity["hash"]), workspace, progress))
         progress(0.95, "writing")
@@ -236,7 +245,7 @@ def build(
         for name, data in box.files.items():
             write_json(fresh.path / name, data)
         write_json(fresh.spec, identity)
-        write_text(fresh.plan, _plan(profile, identity).to_json())
+        write_text(fresh.plan, plan.to_json())
         write_json(
             fresh.manifest,
             record(_inputs(system, composition, forces.path)) | {"seed": seed, "build": identity["hash"]},
@@ -245,6 +254,17 @@ def build(
         shutil.rmtree(workspace, ignore_errors=True)
         edge = box.topology.getUnitCellDimensions()[0].value_in_unit(unit.nanometer)
         return f"{composition.atoms} atoms, {edge:.3f} nm box, {forces.name}, ionic charges x {scale:g}"
+
+
+def _check_size(composition: Composition, plan: Plan, cutoff: float) -> None:
+    """A box that takes its own density must not become smaller than twice the cutoff."""
+    ensembles = {*(stage.kind for stage in plan.stages), plan.production.ensemble}
+    if "npt" in ensembles and not composition.network and composition.edge < 2 * cutoff:
+        enough = math.ceil(composition.atoms * (2 * ROOM * cutoff / composition.edge) ** 3)
+        raise BuildError(
+            f"{composition.system}: at constant pressure {composition.atoms} atoms fill a box of about "
+            f"{composition.edge:.2f} nm, less than twice the cutoff of {cutoff:g} nm; take {enough} or more"
+        )
 
 
 def set_profile(directory: str | Path, profile: str | Path) -> str:

@@ -33,7 +33,7 @@ class Network(Spec):
     racemo_fraction: float = Field(ge=0, le=1, description="probability that two neighbours are a racemo dyad")
     capture_radius: Length = Field(gt=0, description="how far the end of a chain looks for a C=C at first")
     capture_limit: Length = Field(gt=0, description="how far it looks at most")
-    temperature: Temperature = Field(gt=0, description="of the polymerisation")
+    temperature: Temperature = Field(description="of the polymerisation")
 
     @model_validator(mode="after")
     def _radii(self) -> Network:

@@ -23,7 +23,7 @@ def _point(value: object) -> float | None:
 
 
 #: A temperature, or None for that of the system.
-TemperaturePoint = Annotated[float | None, BeforeValidator(_point)]
+TemperaturePoint = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_point)]
 
 
 def whole(time: float, interval: float, what: str, of: str) -> int:

@@ -213,6 +213,13 @@ def all_species() -> dict[str, Species]:
     return {name: load_species(name) for name in names(FOLDER, ".toml")}
 
 
+@cache
+def shipped_sites() -> frozenset[str]:
+    """Species that boxes may hold, and their sites: ``"FSI"``, ``"FSI.O"``."""
+    made = {name: species for name, species in all_species().items() if not isinstance(species, Salt)}
+    return frozenset(made) | {f"{name}.{site}" for name, species in made.items() for site in species.sites}
+
+
 def substance_mass(substance: Species) -> float:
     """Molar mass of a molecule, formula unit or repeat unit, g/mol."""
     if isinstance(substance, Salt):

@@ -38,6 +38,12 @@ def test_only_sites_with_atoms_are_present_in_the_order_asked_for() -> None:
     assert SITES.present(["Li", "PMMA.O", "TTE.O", "FSI.O"]) == ("Li", "FSI.O")
 
 
+@pytest.mark.parametrize("name", ["FSI.0", "TTE.o", "Fsi", "F"])
+def test_a_misspelt_site_is_not_taken_for_one_that_has_no_atoms(name: str) -> None:
+    with pytest.raises(TrajectoryError, match=f'"{name}": no such site'):
+        SITES.present(["Li", name])
+
+
 def test_a_site_that_is_unknown_or_empty_is_refused() -> None:
     with pytest.raises(TrajectoryError, match=r'"FSI.0": no such site. Did you mean "FSI.O"'):
         SITES.atoms("FSI.0")

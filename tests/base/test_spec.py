@@ -54,6 +54,8 @@ def test_a_recipe_is_frozen() -> None:
         ),
         ({"steps": [{"name": "a"}]}, "here: steps.0.time: is missing"),
         ({"steps": [{"name": "a", "tme": "4 fs"}]}, 'here: steps.0.tme: no such field. Did you mean "time"?'),
+        ({"temperature": "-3 K"}, "here: temperature: Input should be greater than 0 (found '-3 K')"),
+        ({"temperature": "25"}, "here: temperature: '25': not a number with a unit, for example \"298.15 K\""),
         ({"cutoff": 1.2}, 'here: cutoff: 1.2: a length needs its unit, for example "1.2 nm"'),
         (
             {"steps": [{"name": "a", "time": "4 fs", "kind": "nve"}]},

@@ -20,14 +20,22 @@ def estimate(
 
 
 def result(
-    system: str, *estimates: Estimate, variant: str | None = None, scale: float = 0.8, name: str = "r"
+    system: str,
+    *estimates: Estimate,
+    variant: str | None = None,
+    scale: float = 0.8,
+    name: str = "r",
+    atoms: int = 3000,
+    protocol: str = "standard",
 ) -> RunResult:
     curve = Curve(
         "radial_distribution", "Li-FSI.O", np.arange(3.0), np.ones(3), np.array([math.nan, 0.1, 0.1]), "r", "nm", "1"
     )
-    composition = resolve(system, variant, 3000)
+    composition = resolve(system, variant, atoms)
     return RunResult(
-        name, system, composition, "title", "", 298.15, "clp-opls", scale, "1 ns", estimates, (curve,), {"seed": "1"}
+        *(name, system, composition, "title", "", 298.15, "clp-opls", scale, "1 ns", estimates, (curve,)),
+        provenance={"run hash": name},
+        protocol=protocol,
     )
 
 
@@ -64,6 +72,39 @@ def test_runs_that_differ_in_the_seed_alone_are_replicas_and_others_are_cases() 
     assert [len(case.runs) for case in comparison.cases] == [2, 1, 1, 1]
     assert len({case.label for case in comparison.cases}) == 4
     assert comparison.cases[1].label == "lhci A charges x 0.7"
+
+
+def test_boxes_of_two_sizes_and_runs_by_two_protocols_are_no_replicas() -> None:
+    runs = [
+        result("lhci", estimate(1.0, 0.1), name="a"),
+        result("lhci", estimate(2.0, 0.1), name="b", atoms=9000),
+        result("lhci", estimate(3.0, 0.1), name="c", protocol="quick"),
+    ]
+    cases = compare(runs, []).cases
+    assert [case.estimates[0].value for case in cases] == [1.0, 2.0, 3.0]
+    small, large = (resolve("lhci", None, atoms).atoms for atoms in (3000, 9000))
+    assert [case.label for case in cases] == [
+        f"lhci standard {small} atoms",
+        f"lhci standard {large} atoms",
+        f"lhci quick {small} atoms",
+    ]
+
+
+def test_boxes_nearest_in_size_and_runs_of_one_protocol_are_compared() -> None:
+    sizes = (("small", 3000), ("large", 9000))
+    runs = [result(s, estimate(1.0, 0.1), name=n, atoms=atoms) for s in ("lhci", "dlhci") for n, atoms in sizes]
+    runs.append(result("lhci", estimate(1.0, 0.1), protocol="quick"))
+    comparison = compare(runs, [], [("dlhci", "lhci")])
+    names = [(comparison.cases[i].first.name, comparison.cases[j].first.name) for i, j in comparison.pairs]
+    assert names == [("small", "small"), ("large", "large")]
+
+
+def test_one_build_counted_twice_is_refused() -> None:
+    run = result("lhci", estimate(1.0, 0.1), name="a")
+    with pytest.raises(MdstudyError, match="a and copy are one build with one seed, no replicas"):
+        compare([run, result("dlhci", estimate(1.0, 0.1)), replace(run, name="copy")], [])
+    two = compare([run, replace(run, protocol="quick")], [])
+    assert len(two.cases) == 2, "under another protocol it is another run"
 
 
 def test_two_cases_are_divided_second_by_first_and_a_study_may_say_otherwise() -> None:

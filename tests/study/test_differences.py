@@ -38,6 +38,13 @@ def test_a_pool_of_two_counts_the_samples_behind_the_error_that_it_takes() -> No
     assert pool([estimate(1.0, 0.0, 8), estimate(3.0, 0.0, 9)]).n_independent == 2
 
 
+def test_replicas_that_all_have_the_same_number_have_no_spread_to_learn_from() -> None:
+    never_seen = [estimate(0.0, math.nan), estimate(0.0, math.nan), estimate(0.0, math.nan)]
+    assert math.isnan(pool(never_seen).error)
+    assert math.isnan(pool(never_seen[:2]).error)
+    assert pool([estimate(1.0, 0.3), estimate(1.0, 0.3), estimate(1.0, 0.3)]).error == pytest.approx(0.3 / math.sqrt(3))
+
+
 def test_a_pool_adds_up_the_time_of_its_replicas_so_that_the_forecast_is_of_all_together() -> None:
     made = Origin("o", "O()", "", (), "r1", 100, 1.0, 100.0)
     one, two = (

@@ -25,6 +25,18 @@ def result(system: str, force_field: str, scale: float, value: float, converged:
     )
 
 
+def test_boxes_of_two_sizes_have_a_row_each() -> None:
+    runs = [
+        replace(result("lhci", *name, value), composition=resolve("lhci", None, atoms))
+        for name, value in zip(MODELS[:2], (1.4, 1.5), strict=True)
+        for atoms in (3000, 9000)
+    ]
+    header, rows = sensitivity_table(compare(runs, []), summary=False)
+    sizes = [resolve("lhci", None, atoms).atoms for atoms in (3000, 9000)]
+    assert [row[2] for row in rows] == [f"lhci {atoms} atoms" for atoms in sizes]
+    assert len(header) == 5
+
+
 def compared(differences: list[float], doubtful: int | None = None) -> Comparison:
     """LHCI at 1.5 and DLHCI above it by a difference under each model; under one of them DLHCI is not converged."""
     runs = []

@@ -9,19 +9,21 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openmm
 import pytest
 from openmm import app, unit
 
-from mdstudy.base.errors import ForceFieldError, LockedError, RunError
+from mdstudy.base.errors import BuildError, ForceFieldError, LockedError, RunError, SpecError
 from mdstudy.base.library import data_dir
 from mdstudy.base.provenance import sha256
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
 from mdstudy.system.build import Box, Job, build, set_profile, templates
 from mdstudy.system.composition import resolve
+from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.packing import topology
 from mdstudy.system.parameterise import parameterise
 
@@ -34,7 +36,18 @@ assumption = "for a test"
 amounts = { LiFSI = "1 mol", Pyr13FSI = "2 mol", TTE = "2 mol", MMA = "0.5 mol" }
 polymer = { species = "PMMA", mass_fraction = 0.1, length = 3 }
 """
-ATOMS = 1200
+ATOMS = 1400
+#: At constant volume throughout.
+FIXED = """
+name = "fixed"
+title = "for a test"
+stages = []
+[production]
+kind = "nvt"
+time = "1 ps"
+segment = "1 ps"
+frames = "1 ps"
+"""
 FILES = ["box", "manifest.json", "plan.json", "spec.json"]
 BOX = ["start.pdb", "start.xml", "system.xml", "topology.cif"]
 
@@ -161,7 +174,7 @@ def test_the_same_build_elsewhere_gives_the_same_bytes(built: Path, system: Path
     ("changed", "words"),
     [
         ({"seed": 4}, "seed is 3 there, 4 asked for"),
-        ({"atoms": 1500}, "composition.molecules."),
+        ({"atoms": 2400}, "composition.molecules."),
         ({"charge_scale": 0.9}, "charge_scale is 0.8 there, 0.9 asked for"),
         ({"temperature": 350.0}, "temperature_K is 298.15 there, 350.0 asked for"),
     ],
@@ -196,8 +209,41 @@ def test_a_directory_of_something_else_is_left_alone_and_at_once(system: Path, t
 
 
 def test_a_fault_of_the_force_field_leaves_no_directory(system: Path, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed.toml"
+    fixed.write_text(FIXED, encoding="utf-8")
     with pytest.raises(ForceFieldError, match=r"box edge 1\.\d\d nm is below twice the cutoff .* take more atoms"):
-        build(system, tmp_path / "small", atoms=400, seed=3)
+        build(system, tmp_path / "small", atoms=400, seed=3, profile=fixed)
+    assert list(tmp_path.iterdir()) == [fixed]
+
+
+def test_a_box_that_would_shrink_below_twice_the_cutoff_is_refused_with_what_is_enough(tmp_path: Path) -> None:
+    with pytest.raises(
+        BuildError, match=r"fill a box of about 2\.\d\d nm, less than twice .*; take \d+ or more"
+    ) as told:
+        build("lhci", tmp_path / "small", atoms=950, profile="quick")
+    assert list(tmp_path.iterdir()) == []
+    enough = int(str(told.value).split()[-3])
+    edge = resolve("lhci", atoms=enough).edge
+    assert edge > 2 * load_force_field("clp-opls").cutoff
+    assert edge < 2.7, "not many more than it takes"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -3.0}, "a temperature of -3 K: it must be above 0"),
+        ({"temperature": float("nan")}, "a temperature of nan K: it must be above 0"),
+        ({"charge_scale": 2.0}, "charge_scale = 2: it must be above 0"),
+        ({"profile": "quik"}, 'Did you mean "quick"?'),
+    ],
+)
+def test_a_senseless_wish_is_refused_before_anything_is_packed(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    spoken: list[str] = []
+    with pytest.raises((SpecError, ForceFieldError), match=re.escape(message)):
+        build("lhci", tmp_path / "box", progress=lambda _, text: spoken.append(text), **options)
+    assert spoken == []
     assert list(tmp_path.iterdir()) == []
 
 
