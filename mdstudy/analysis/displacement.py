@@ -9,7 +9,6 @@ and Hummer, J. Chem. Phys. 153, 024116 (2020), doi 10.1063/5.0008312).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -153,7 +152,7 @@ class DiffusionFit:
     diffusive: bool
 
 
-def fit_diffusion(paths: Sequence[NDArray[np.floating]], interval: float) -> DiffusionFit | None:
+def fit_displacement(msd: NDArray[np.float64], particles: int, interval: float) -> DiffusionFit | None:
     """Fit the mean-squared displacement where it is diffusive, from the shortest lag at which that holds.
 
     The window starts at the first of a series of lags from which on a random walk with an offset describes the data
@@ -163,8 +162,9 @@ def fit_diffusion(paths: Sequence[NDArray[np.floating]], interval: float) -> Dif
 
     Parameters
     ----------
-    paths : sequence of (n_frames, n_particles, 3) float arrays, nm
-        One a trajectory, of equal length; continuous in time.
+    msd : (n_frames,) float array, nm^2
+        Mean over the particles, at all lags, of :func:`mean_squared_displacement`.
+    particles : int
     interval : float
         Time between frames, ps.
 
@@ -172,24 +172,6 @@ def fit_diffusion(paths: Sequence[NDArray[np.floating]], interval: float) -> Dif
     -------
     DiffusionFit or None
         None where there are too few frames (ten lags are the least).
-    """
-    particles = sum(path.shape[1] for path in paths)
-    if particles == 0:
-        return None
-    msd = sum(mean_squared_displacement(path) * path.shape[1] for path in paths) / particles
-    return fit_displacement(np.asarray(msd), particles, interval)
-
-
-def fit_displacement(msd: NDArray[np.float64], particles: int, interval: float) -> DiffusionFit | None:
-    """The same from the mean-squared displacement at all lags.
-
-    Parameters
-    ----------
-    msd : (n_frames,) float array, nm^2
-        Of :func:`mean_squared_displacement`.
-    particles : int
-    interval : float
-        Time between frames, ps.
     """
     n_frames = len(msd)
     longest = int(LONGEST * n_frames)

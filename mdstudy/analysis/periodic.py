@@ -52,22 +52,6 @@ def box_volumes(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(np.prod(np.diagonal(box_matrices(boxes), axis1=1, axis2=2), axis=1))
 
 
-def nearest_image(vectors: NDArray[np.floating], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move vectors to their nearest image (exact up to half the shortest box height).
-
-    Parameters
-    ----------
-    vectors : (n_frames, n, 3) float array, nm
-    matrices : (n_frames, 3, 3) float array, nm
-        Of :func:`box_matrices`.
-    """
-    result = np.array(vectors, dtype=float)
-    for k in (2, 1, 0):  # reduced from the last vector on: the matrices are lower triangular
-        turns = np.round(result[..., k] / matrices[:, k, k][:, None])
-        result -= turns[..., None] * matrices[:, k][:, None, :]
-    return result
-
-
 def wrap(positions: NDArray[np.floating], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move positions into one unit cell: the brick at the origin with the diagonal of the box as edges.
 
