@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from mdstudy.base.statistics import drift_z, mean_and_error
 TRAVEL = 1.0
 #: Largest difference between the halves of a run, in standard errors, that still counts as none.
 HALVES = 2.5
+NOT_EXCHANGED = "neighbours have not exchanged"
 
 
 def not_exchanged(who: str, moved: float) -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def not_exchanged(who: str, moved: float) -> tuple[str, ...]:
     moved : float
         Of :func:`mdstudy.analysis.displacement.travel`, nm.
     """
-    return () if moved >= TRAVEL else (f"{who} moved {moved:.2f} nm in half the run: neighbours have not exchanged",)
+    return () if moved >= TRAVEL else (f"{who} moved {moved:.2f} nm in half the run: {NOT_EXCHANGED}",)
 
 
 def halves_differ(apart: float) -> tuple[str, ...]:
@@ -81,10 +82,24 @@ def frame_average(
     return Estimate(quantity, of, mean, error, unit, method, n, not reasons, note, drift)
 
 
-def if_exchanged(estimate: Estimate, displacements: Sequence[Curve]) -> Estimate:
-    """The estimate, not converged where molecules have not moved far enough to meet others.
+def still(moved: Mapping[str, float]) -> str:
+    """Fault of a log of a run in which molecules have not moved far enough to meet others; empty where they have.
 
-    For what is read off a log: a run of the stress that is too short to show its slow part looks converged by itself.
+    A run of the stress that is too short to show its slow part may look converged by itself.
+
+    Parameters
+    ----------
+    moved : mapping of str to float
+        Root-mean-squared displacement of each species at the longest lag, nm; none where there are too few frames.
+    """
+    who = min(moved, key=lambda name: moved[name], default="")
+    if not who:
+        return "too few frames to know whether neighbours have exchanged"
+    return "" if moved[who] >= TRAVEL else f"{who} moved {moved[who]:.2f} nm at the longest lag: {NOT_EXCHANGED}"
+
+
+def if_exchanged(estimate: Estimate, displacements: Sequence[Curve]) -> Estimate:
+    """The estimate, not converged where molecules have not moved far enough to meet others: for what a log tells.
 
     Parameters
     ----------
@@ -92,13 +107,8 @@ def if_exchanged(estimate: Estimate, displacements: Sequence[Curve]) -> Estimate
     displacements : sequence of Curve
         Mean-squared displacement of each species, nm^2; none where there are too few frames.
     """
-    moved = {curve.of: float(np.sqrt(curve.y[-1])) for curve in displacements}
-    who = min(moved, key=lambda name: moved[name], default="")
-    if not who:
-        fault = "too few frames to know whether neighbours have exchanged"
-    elif moved[who] < TRAVEL:
-        fault = f"{who} moved {moved[who]:.2f} nm at the longest lag: neighbours have not exchanged"
-    else:
+    fault = still({curve.of: float(np.sqrt(curve.y[-1])) for curve in displacements})
+    if not fault:
         return estimate
     return replace(estimate, converged=False, note="; ".join(filter(None, (estimate.note, fault))))
 

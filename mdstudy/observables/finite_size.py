@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from mdstudy.analysis.displacement import LONGEST
 from mdstudy.analysis.frames import Centres, Sites, Tallied, Tally
-from mdstudy.analysis.mobility import diffusion_fits, verdict
+from mdstudy.analysis.mobility import diffusion_fits, displacement_of, verdict
+from mdstudy.analysis.verdicts import still
 from mdstudy.base.errors import TrajectoryError
 from mdstudy.base.results import Estimate, Measurement, Quantity
 from mdstudy.base.units import BOLTZMANN_SI, DIFFUSION_TO_SI
@@ -53,12 +56,15 @@ class InfiniteDiffusion:
         Of the model, mPa s, and its standard error (NaN: not known, then neither is that of the result).
     viscosity_from : str
         Where it is from, for the method: a viscosity that was measured must be called so.
+    same_run : bool
+        Whether it is of the run itself: its error is then not known before neighbours have exchanged in that run.
     """
 
     temperature: float
     viscosity: float
     viscosity_error: float = math.nan
     viscosity_from: str = "as given"
+    same_run: bool = False
 
     name: ClassVar[str] = "infinite_diffusion"
     quantities: ClassVar[tuple[Quantity, ...]] = (
@@ -78,17 +84,37 @@ class InfiniteDiffusion:
         """Shift each coefficient."""
         length = float(np.mean(tallied.series(Centres()).arrays["volume"])) ** (1 / 3)
         shift = finite_size_shift(self.temperature, self.viscosity, length)
-        shift_error = shift * self.viscosity_error / self.viscosity
+        fits = diffusion_fits(tallied, sites)
+        doubt = self._doubt([name for name, fit in fits.items() if fit], tallied, sites)
+        shift_error = math.nan if doubt else shift * self.viscosity_error / self.viscosity
         method = f"D + {shift:.3g} m^2/s: L = {length:.3f} nm, {self.temperature:g} K, "
         method += f"viscosity {self.viscosity:.4g} mPa s {self.viscosity_from}"
         made = []
-        for species, fit in diffusion_fits(tallied, sites).items():
+        for species, fit in fits.items():
             done, note = verdict(fit)
             value = fit.slope * DIFFUSION_TO_SI / 6 + shift if fit else math.nan
             error = math.hypot(fit.slope_error * DIFFUSION_TO_SI / 6, shift_error) if fit else math.nan
-            if math.isnan(shift_error):
-                done, note = False, "; ".join(filter(None, (note, "error of the viscosity not known")))
+            note = "; ".join(filter(None, (note, doubt)))
             made.append(
-                Estimate("self_diffusion_infinite", species, value, error, "m^2/s", method, converged=done, note=note)
+                Estimate(
+                    "self_diffusion_infinite",
+                    species,
+                    value,
+                    error,
+                    "m^2/s",
+                    method,
+                    converged=done and not doubt,
+                    note=note,
+                )
             )
         return Measurement(self.name, tuple(made))
+
+    def _doubt(self, fitted: Sequence[str], tallied: Tallied, sites: Sites) -> str:
+        """Why the error of the viscosity is not known; empty where it is."""
+        if math.isnan(self.viscosity_error):
+            return "error of the viscosity not known"
+        if not self.same_run:
+            return ""
+        msd = {name: displacement_of(name, tallied, sites) for name in fitted}
+        fault = still({name: math.sqrt(values[int(LONGEST * len(values))]) for name, values in msd.items()})
+        return fault and f"error of the viscosity not known: {fault}"

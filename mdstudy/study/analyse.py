@@ -125,19 +125,21 @@ def measured(
     if plan.production.acceleration:  # driven: nothing else is that of equilibrium
         return logged
     flows = find([e for one in logged for e in one.estimates], "shear_viscosity", "box")
-    if flows is not None and flows.converged:
-        (motion,) = measure(trajectory, [SelfDiffusion()], memory=memory)
-        curves = [curve for curve in motion.curves if curve.quantity == "mean_squared_displacement"]
-        judged = if_exchanged(flows, curves)
-        logged = [replace(one, estimates=tuple(judged if e is flows else e for e in one.estimates)) for one in logged]
-        flows = judged
     chosen = [
         observable
         for observable in standard_observables(trajectory.sites, temperature, flows)
         if any(wanted(quantity.name) for quantity in observable.quantities)
     ]
-    found = measure(trajectory, chosen, progress, halves=True, memory=memory) if chosen else []
-    return [*logged, *found]
+    judge = SelfDiffusion() if flows is not None and flows.converged and wanted("shear_viscosity") else None
+    extra = [judge] if judge is not None and judge not in chosen else []
+    found = measure(trajectory, [*chosen, *extra], progress, halves=True, memory=memory) if chosen or extra else []
+    if flows is not None and judge is not None:
+        moved = [c for one in found for c in one.curves if c.quantity == "mean_squared_displacement"]
+        judged = if_exchanged(flows, moved)
+        logged = [replace(one, estimates=tuple(judged if e is flows else e for e in one.estimates)) for one in logged]
+    elif not wanted("shear_viscosity"):  # which nobody has judged
+        logged = [one for one in logged if one.observable != "shear_viscosity"]
+    return [*logged, *found[: len(chosen)]]
 
 
 def _logged(run: RunDir, plan: Plan, temperature: float, model: str) -> list[Measurement]:

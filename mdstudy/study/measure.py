@@ -66,7 +66,7 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
     temperature : float
         K.
     viscosity : Estimate, optional
-        Shear viscosity of the model, mPa s: for self-diffusion in an infinite liquid.
+        Shear viscosity from the log of the same run, mPa s: for self-diffusion in an infinite liquid.
     """
     chosen: list[Observable] = []
     if sites.present([ION]) and sites.present(DONORS):
@@ -85,7 +85,7 @@ def standard_observables(sites: Sites, temperature: float, viscosity: Estimate |
     if viscosity is not None and viscosity.value > 0:
         known = viscosity.converged
         how, error = ("of this run", viscosity.error) if known else ("of this run, not converged", math.nan)
-        chosen.append(InfiniteDiffusion(temperature, viscosity.value, error, how))
+        chosen.append(InfiniteDiffusion(temperature, viscosity.value, error, how, same_run=True))
     if any(sites.formal_charge.get(name) for name in sites.species):
         frames = reference_frames(sites)
         chosen += [NernstEinstein(temperature), EinsteinHelfand(temperature), OnsagerCoefficients(temperature, frames)]

@@ -32,6 +32,22 @@ def test_an_unknown_error_of_the_viscosity_makes_that_of_the_result_unknown(pass
     assert not found[0].converged
 
 
+def test_a_viscosity_of_the_same_run_is_doubted_before_its_slowest_species_has_met_others(pass_over, walk) -> None:
+    """Steps of 0.02 nm in each direction: 0.02 sqrt(3 160) = 0.44 nm at 160 of 400 frames."""
+    given = InfiniteDiffusion(300.0, 20.0, 2.0)
+    logged = InfiniteDiffusion(300.0, 20.0, 2.0, same_run=True)
+    fast = pass_over({"Li": walk(1, 400, 20), "TTE": walk(2, 400, 20)})
+    assert logged.finish(*fast).estimates == given.finish(*fast).estimates
+    slow = pass_over({"Li": walk(1, 400, 20), "TTE": walk(2, 400, 20, 0.02)})
+    assert find(given.finish(*slow).estimates, "self_diffusion_infinite", "Li").converged
+    for species in ("Li", "TTE"):
+        found = find(logged.finish(*slow).estimates, "self_diffusion_infinite", species)
+        assert math.isnan(found.error)
+        assert not found.converged
+        assert "TTE moved 0.4" in found.note
+        assert "neighbours have not exchanged" in found.note
+
+
 def test_a_viscosity_of_zero_is_refused(pass_over, walk) -> None:
     _, sites = pass_over({"Li": walk(1, 20, 2)})
     with pytest.raises(TrajectoryError, match="is no liquid"):
