@@ -10,13 +10,31 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from mdstudy.base.drawing import COLOURS, STYLE
+from mdstudy.base.drawing import COLOURS, STYLE, Line, Panel, axis_label
 from mdstudy.base.results import Curve, Estimate, find
 from mdstudy.polymer.picture import picture
 from mdstudy.study.compare import Comparison
 
 #: Pairs shown around the ion; the rest is in the tables.
 SHOWN = ("Li-FSI.O", "Li-TTE.O", "Li-PMMA.O_carbonyl", "Li-PEGDMA.O_ether", "Li-FSI.F", "Li-TTE.F", "Li-FSI.N")
+#: Curves that share a figure, and of what they are shown.
+FURTHER = (
+    ("potential_of_mean_force", "Li-FSI.O"),
+    ("donor_ion_donor_angle", "FSI.O-Li-FSI.O"),
+    ("ion_donor_carrier_angle", "Li-FSI.O-FSI.S"),
+    ("cluster_size_distribution", "Li-FSI"),
+    ("cluster_charge_distribution", "Li-FSI"),
+    ("structure_factor_xray", "box"),
+    ("structure_factor_neutron", "box"),
+    ("contact_survival_function", "Li-FSI"),
+    ("contact_correlation", "Li-FSI"),
+    ("non_gaussian_parameter", "Li"),
+    ("vehicular_correlation", "Li"),
+    ("charge_displacement", "box"),
+    ("segmental_displacement", "PMMA.O_carbonyl in the box"),
+    ("segmental_orientation", "PMMA.O_carbonyl-PMMA.O_ester"),
+    ("viscosity_running_integral", "box"),
+)
 
 
 def _curve(curves: Sequence[Curve], quantity: str, of: str) -> Curve | None:
@@ -156,6 +174,29 @@ def conductivities(comparison: Comparison) -> Figure | None:
     return figure
 
 
+def further(comparison: Comparison) -> Figure | None:
+    """Curves of :data:`FURTHER`, a panel each, a line a case; None without any."""
+    panels = []
+    for quantity, of in FURTHER:
+        found = {case.label: _curve(case.first.curves, quantity, of) for case in comparison.cases}
+        lines = tuple(Line(label, c.x, c.y, c.y_error) for label, c in found.items() if c is not None)
+        first = next((curve for curve in found.values() if curve is not None), None)
+        if first is not None:
+            labels = axis_label(first.x_name, first.x_unit), axis_label(quantity, first.y_unit)
+            panels.append(Panel(of.replace("-", "–"), *labels, lines))
+    if not panels:
+        return None
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(3.3 * columns, 2.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, ax in zip(panels, axes, strict=False):
+        panel.draw(ax)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    return figure
+
+
 def networks(comparison: Comparison) -> Figure | None:
     """Networks of the first run of each case, a panel a case; None without any."""
     sketches = {case.label: case.first.network for case in comparison.cases if case.first.network}
@@ -177,6 +218,11 @@ FIGURES: tuple[tuple[Callable[[Comparison], Figure | None], str], ...] = (
         surroundings,
         "Density at a later time around where Li⁺ was at time 0, over its mean (distinct part of the van Hove "
         "function); bands: one standard error.",
+    ),
+    (
+        further,
+        "Further curves of the first run of each case; bands: one standard error. Those of other pairs and species are "
+        "in the JSON file.",
     ),
     (conductivities, "Conductivity with formal charges, and measured. Open bars are not converged."),
     (

@@ -11,7 +11,17 @@ from mdstudy.base.drawing import to_svg
 from mdstudy.base.results import Curve, Estimate
 from mdstudy.observables import vocabulary
 from mdstudy.study.compare import Comparison, RunResult, compare
-from mdstudy.study.figures import FIGURES, conductivities, displacements, distributions, draw, shells, surroundings
+from mdstudy.study.figures import (
+    FIGURES,
+    FURTHER,
+    conductivities,
+    displacements,
+    distributions,
+    draw,
+    further,
+    shells,
+    surroundings,
+)
 from mdstudy.study.measured import load_measured
 from mdstudy.study.report import differences_to_csv, to_csv, to_html, to_json
 from mdstudy.system.composition import resolve
@@ -25,6 +35,8 @@ def result(system: str, shift: float) -> RunResult:
             ("radial_distribution", "Li-FSI.O", np.exp(-((x - 0.2 - shift) ** 2) / 0.001), "nm"),
             ("running_coordination_number", "Li-FSI.O", 4 * x, "nm"),
             ("mean_squared_displacement", "Li", x * (1 + shift), "ps"),
+            ("potential_of_mean_force", "Li-FSI.O", x + shift, "nm"),
+            ("structure_factor_xray", "box", x**2 + shift, "1/nm"),
             *(("van_hove_distinct", f"Li-Li in {t} ps", x**t + shift, "nm") for t in (0, 2)),
         )
     ]
@@ -78,6 +90,19 @@ def test_the_surroundings_have_a_panel_a_case_and_a_line_a_time(comparison: Comp
         assert [line.get_label() for line in panel.lines[:2]] == ["0 ps", "2 ps"]
         assert panel.lines[1].get_ydata()[-1] == pytest.approx(1 + shift)
         assert panel.get_ylim()[1] > 1.1
+
+
+def test_further_curves_have_a_panel_a_quantity_and_a_line_a_case(comparison: Comparison) -> None:
+    panels = [panel for panel in draw(further, comparison).axes if panel.axison]
+    assert [panel.get_title() for panel in panels] == ["Li–FSI.O", "box"]
+    for panel, power in zip(panels, (1, 2), strict=True):
+        assert [line.get_label() for line in panel.lines] == ["lhci", "dlhci"]
+        for line, shift in zip(panel.lines, (0.0, 0.1), strict=True):
+            np.testing.assert_allclose(line.get_ydata(), line.get_xdata() ** power + shift)
+
+
+def test_every_further_curve_is_one_that_is_computed() -> None:
+    assert {quantity for quantity, _ in FURTHER} <= {*vocabulary(), *(quantity.name for quantity in QUANTITIES)}
 
 
 def test_a_bar_that_is_not_converged_is_open(comparison: Comparison) -> None:
