@@ -59,6 +59,14 @@ def test_bounds_and_intervals_hold_as_often_as_they_say() -> None:
     assert covered / 400 > 0.94
 
 
+@pytest.mark.parametrize(("ended", "fewest", "most"), [(1, 0.0253, 5.572), (3, 0.619, 8.77), (10, 4.80, 18.39)])
+def test_intervals_are_those_of_the_mean_of_a_poisson_count(ended: int, fewest: float, most: float) -> None:
+    """Limits at 95 % as Garwood tabulates them."""
+    found = residence(10**7, ended)
+    assert 10**7 / found.low == pytest.approx(most, rel=1e-3)
+    assert 10**7 / found.high == pytest.approx(fewest, rel=2e-3)
+
+
 def test_a_state_is_kept_between_the_boundaries_and_begins_only_within_the_inner_one() -> None:
     #  beyond, between, within, between, within, beyond, between
     inner = np.array([[0], [0], [1], [0], [1], [0], [0]], dtype=bool)

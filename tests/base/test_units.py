@@ -24,11 +24,11 @@ from mdstudy.base.units import (
 def test_constants_are_those_of_the_si_and_agree_with_each_other() -> None:
     """The 2019 SI fixes N_A, k and e; R = N_A k; a dalton is a gram over N_A to 3e-10."""
     gas, dalton_in_gram, faraday = AVOGADRO * BOLTZMANN_SI * 1e-3, DALTON * 1e3, AVOGADRO * ELEMENTARY_CHARGE
-    assert gas == pytest.approx(GAS_CONSTANT, rel=1e-15)
-    assert dalton_in_gram == pytest.approx(1 / AVOGADRO, rel=4e-10)
+    assert gas == pytest.approx(GAS_CONSTANT, rel=1e-15, abs=0)
+    assert dalton_in_gram == pytest.approx(1 / AVOGADRO, rel=4e-10, abs=0)
     assert faraday == pytest.approx(96485.33212331, rel=1e-13)  # C/mol, exact to the digits given
     nm2_per_ps = (1e-9) ** 2 / 1e-12
-    assert nm2_per_ps == pytest.approx(DIFFUSION_TO_SI, rel=1e-15)
+    assert nm2_per_ps == pytest.approx(DIFFUSION_TO_SI, rel=1e-15, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_every_dimension_has_an_internal_unit_and_an_example_that_is_right() -> 
     ],
 )
 def test_results_convert_there_and_back(value: float, unit: str, to: str, expected: float) -> None:
-    assert convert(value, unit, to) == pytest.approx(expected, rel=1e-14)
-    assert convert(expected, to, unit) == pytest.approx(value, rel=1e-14)
+    assert convert(value, unit, to) == pytest.approx(expected, rel=1e-14, abs=0)
+    assert convert(expected, to, unit) == pytest.approx(value, rel=1e-14, abs=0)
 
 
 def test_a_unit_belongs_to_one_dimension_and_none_converts_to_another() -> None:

@@ -31,6 +31,8 @@ def test_conductivity_of_independent_charged_walkers_is_that_of_nernst_and_einst
     assert abs(sigma.value - expected) < 2.5 * sigma.error
     assert abs(haven.value - 1) < 2.5 * haven.error
     assert sigma.converged, sigma.note
+    # One collective path: a variance of n Gaussian samples is known to sqrt(2/n).
+    assert sigma.error / sigma.value == pytest.approx(math.sqrt(2 / sigma.n_independent))
 
 
 @pytest.mark.parametrize("paired", [5, 15])

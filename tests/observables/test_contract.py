@@ -114,7 +114,7 @@ def test_nothing_depends_on_where_in_the_box_molecules_are(observable: Observabl
     (here,), (there,) = measure(electrolyte, [observable]), measure(replace(electrolyte, read=moved), [observable])
     assert numbers(here).keys() == numbers(there).keys()
     for key, value in numbers(here).items():
-        np.testing.assert_allclose(numbers(there)[key], value, rtol=2e-4, atol=1e-12, err_msg=str(key))
+        np.testing.assert_allclose(numbers(there)[key], value, rtol=2e-4, atol=1e-15, err_msg=str(key))
 
 
 def test_nothing_depends_on_the_order_of_molecules(
@@ -123,7 +123,7 @@ def test_nothing_depends_on_the_order_of_molecules(
     (here,), (there,) = measure(electrolyte, [observable]), measure(renumbered(electrolyte, 3), [observable])
     assert numbers(here).keys() == numbers(there).keys()
     for key, value in numbers(here).items():
-        np.testing.assert_allclose(numbers(there)[key], value, rtol=2e-4, atol=1e-12, err_msg=str(key))
+        np.testing.assert_allclose(numbers(there)[key], value, rtol=2e-4, atol=1e-15, err_msg=str(key))
 
 
 def test_tallies_of_two_parts_make_the_tally_of_the_whole(observable: Observable, electrolyte: Trajectory) -> None:
