@@ -18,12 +18,12 @@ from charges import METHOD, derive  # noqa: E402
 from checks import check_conformers, check_scan  # noqa: E402
 from conformers import structure  # noqa: E402
 from dimers import FIELDS, surfaces  # noqa: E402
-from mechanics import surface  # noqa: E402
 from molecules import TARGETS  # noqa: E402
 from quantum import BOHR, DEBYE, dipole, hartree_fock, interaction, mp2_energy, potential  # noqa: E402
 from relax import coordinate, dihedral, relax  # noqa: E402
 from resp import RADII, SHELLS, TIGHTNESS, Potential, Problem, fit, surface_points, two_stages  # noqa: E402
-from torsions import FREE, Scan, as_rows  # noqa: E402
+from torsions import FREE, Conformers, Points, Scan, as_rows, free  # noqa: E402
+from torsions import fit as fit_torsions  # noqa: E402
 
 CHARGES = json.loads((FOLDER / "charges.json").read_text(encoding="utf-8"))
 TORSIONS = json.loads((FOLDER / "torsions.json").read_text(encoding="utf-8"))
@@ -252,19 +252,28 @@ def test_the_torsions_in_the_file_are_the_fitted_ones(kind: tuple[str, ...]) -> 
     assert row["status"] == "D"
 
 
+CASES = [*(("scans", name) for name in TORSIONS["scans"]), *(("conformers", name) for name in TORSIONS["conformers"])]
+
+
+def points_of(kind: str, name: str) -> Points:
+    return Scan(name) if kind == "scans" else Conformers(name)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TORSIONS["scans"])
-def test_the_shipped_file_follows_the_scan(name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_the_shipped_file_follows_quantum_chemistry_as_torsions_json_says(kind: str, name: str) -> None:
     """The System as it is made from the file, no row replaced, has the energies that torsions.json states."""
-    scan = Scan(name)
-    energy = surface(scan.system({}))
-    found = []
-    for angle, start in zip(scan.angles, scan.positions, strict=True):
-        held = {scan.path: float(np.radians(angle))}
-        found.append(relax(energy, start, scan.made.bonds, held, tolerance=2.0, most=400).energy)
-    share = scan.weights / scan.weights.sum()
-    after = np.array(found) - share @ (np.array(found) - scan.quantum)
-    assert after == pytest.approx(TORSIONS["scans"][name]["after"], abs=0.05)
+    points, stated = points_of(kind, name), TORSIONS[kind][name]
+    assert points.against(points.relaxed(points.system({}))[0])[0] == pytest.approx(stated["after"], abs=0.05)
+    squares = (np.array(stated["after"]) - stated["quantum"]) ** 2
+    assert stated["rms_after"] == pytest.approx(np.sqrt(np.average(squares, weights=points.weights)), abs=2e-3)
+
+
+@pytest.mark.slow
+def test_another_round_of_the_fit_changes_nothing() -> None:
+    rows = {tuple(kind.split("-")): values for kind, values in TORSIONS["rows"].items()}
+    again = fit_torsions([points_of(*case) for case in CASES], rows, rounds=1)
+    assert free(again) == pytest.approx(free(rows), abs=0.05)
 
 
 def test_free_values_fill_the_rows_in_order() -> None:
