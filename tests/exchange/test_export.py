@@ -148,6 +148,22 @@ def test_topology_keeps_charges_and_masses_of_the_simulation_atom_by_atom(run: R
     assert [row[2] for row in atoms["MMH_MMU_MMT"]] == ["1"] * 16 + ["2"] * 15 + ["3"] * 16
 
 
+def test_springs_of_an_ester_are_those_of_opls_as_published(run: RunDir) -> None:
+    """kcal/mol and angstrom, and no half before the constant, in LAMMPS and AMBER alike: CT-OS, C-OS, CT-OS-C."""
+    data, _ = export(run.path, "lammps")
+    parameters, *_ = export(run.path, "amber")
+    rows = [line.split() for line in data.read_text(encoding="utf-8").splitlines()]
+    lines = [tuple(map(float, row[1:])) for row in rows if len(row) == 3 and row[1][0].isdigit()]
+    for constant, rest in ((320.0, 1.41), (214.0, 1.327), (83.0, 116.9)):
+        assert any(line == pytest.approx((constant, rest), rel=1e-6) for line in lines), (constant, rest)
+    sections = dict(part.split("\n", 1) for part in parameters.read_text(encoding="utf-8").split("%FLAG ")[1:])
+    for name, constants in (("BOND", (320.0, 214.0)), ("ANGLE", (83.0,))):
+        (text,) = [text for flag, text in sections.items() if flag.split()[0] == f"{name}_FORCE_CONSTANT"]
+        values = [float(word) for line in text.splitlines()[1:] for word in line.split()]
+        for constant in constants:
+            assert any(value == pytest.approx(constant, rel=1e-6) for value in values), (name, constant)
+
+
 def test_bonds_that_are_constrained_come_with_the_force_constants_of_the_force_field(changed) -> None:
     read = changed()
     names = np.array(read.names)
