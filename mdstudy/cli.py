@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 
 import mdstudy
-from mdstudy.base.errors import MdstudyError, SpecError
+from mdstudy.base.errors import MdstudyError, SpecError, did_you_mean
 
 app = typer.Typer(
     name="mdstudy",
@@ -199,6 +199,24 @@ def why(
         console.print(str(explanation), highlight=False, markup=False, soft_wrap=True)
     if output is not None:
         console.print(f"wrote {output}", highlight=False)
+
+
+@app.command()
+def quantities(
+    word: Annotated[str | None, typer.Argument(help="only those with this word in name or meaning")] = None,
+) -> None:
+    """List all numbers and curves that an analysis gives: their names, as for `why` and --until, and what they are."""
+    from mdstudy.study.pipeline import quantities as known
+
+    def plain(text: str) -> str:
+        return text.lower().replace("_", " ").replace("-", " ")
+
+    rows = [[q.name, q.unit, q.text] for q in known() if plain(word or "") in plain(f"{q.name}: {q.text}")]
+    if not rows:
+        raise MdstudyError(
+            f'no quantity has "{word}" in its name or meaning.{did_you_mean(str(word), (q.name for q in known()))}'
+        )
+    _print_table(["quantity", "unit", "what it is"], rows)
 
 
 @app.command()

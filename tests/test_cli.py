@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import mdstudy
 from mdstudy.cli import app
+from mdstudy.study.pipeline import quantities
 from mdstudy.system.composition import list_systems
 
 BAD_SYSTEM = """
@@ -56,6 +57,7 @@ def test_version_and_help() -> None:
         (["analyse", "nowhere"], "nowhere: not a run directory (no spec.json); make one with `mdstudy build`"),
         (["report", "nowhere"], "make one with `mdstudy build`"),
         (["study", "quik"], 'Did you mean "quick"?'),
+        (["quantities", "densty"], 'no quantity has "densty" in its name or meaning. Did you mean "density"?'),
         (["why", "nowhere", "density"], "nowhere: not a run directory (no spec.json); make one with `mdstudy build`"),
         (["build", "lhci", "-o", "box", "--platform", "CUDDA"], 'platform "CUDDA" is unknown. Did you mean "CUDA"?'),
         (["build", "lhci", "-o", "/dev/null/box"], "/dev/null: File exists"),
@@ -86,6 +88,16 @@ def test_a_misspelt_option_or_command_is_refused(words: list[str], near: str) ->
     assert done.exit_code == 2
     assert "No such" in done.output
     assert near in done.output
+
+
+def test_quantities_are_listed_by_a_word_of_their_name_or_meaning() -> None:
+    everything, some = call("quantities"), call("quantities", "Self diffusion")
+    for quantity in quantities():
+        assert f" {quantity.name} " in everything
+    for name in ("self_diffusion", "self_diffusion_infinite", "vehicular_share"):
+        assert f" {name} " in some
+    assert " diffusion_exponent " not in some
+    assert "Self-diffusion coefficient in the periodic box, barycentric frame." in some
 
 
 def test_a_bad_file_is_named_with_its_field(tmp_path: Path) -> None:

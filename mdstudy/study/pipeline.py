@@ -11,6 +11,7 @@ from mdstudy.analysis.thermodynamics import QUANTITIES
 from mdstudy.base.errors import SpecError
 from mdstudy.base.pace import Progress, silent
 from mdstudy.base.provenance import write_text
+from mdstudy.base.results import Quantity
 from mdstudy.base.store import load
 from mdstudy.base.units import parse
 from mdstudy.observables import vocabulary
@@ -85,9 +86,15 @@ def compare_runs(directories: Sequence[str | Path], ratios: Sequence[tuple[str, 
     return compare([load_result(directory) for directory in directories], measured_values(), ratios)
 
 
+def quantities() -> list[Quantity]:
+    """All that an analysis may give, by name."""
+    known = [*vocabulary().values(), *QUANTITIES, *glass.QUANTITIES, *network.QUANTITIES]
+    return sorted(known, key=lambda quantity: quantity.name)
+
+
 def measured_values() -> list[MeasuredValue]:
     """All shipped measured values, in the units of what is computed."""
-    return load_measured([*vocabulary().values(), *QUANTITIES, *glass.QUANTITIES, *network.QUANTITIES])
+    return load_measured(quantities())
 
 
 def report_runs(

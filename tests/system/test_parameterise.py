@@ -90,7 +90,7 @@ def test_both_nonbonded_forces_exclude_the_same_pairs() -> None:
 
 def test_hydrogens_are_constrained_and_carry_mass_taken_from_their_neighbours() -> None:
     topology = topology_of(ALL)
-    system = parameterise(topology, hydrogen_mass=3.0)
+    system = parameterise(topology)  # 3 Da unless told otherwise
     plain = parameterise(topology, hydrogen_mass=1.008)
     hydrogens = {atom.index for atom in topology.atoms() if atom.element is app.element.hydrogen}
     assert system.getNumConstraints() == len(hydrogens)
