@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import mdstudy
@@ -12,6 +15,7 @@ from mdstudy.cli import app
 from mdstudy.study.pipeline import quantities
 from mdstudy.system.composition import list_systems
 
+ROOT = Path(__file__).resolve().parent.parent
 BAD_SYSTEM = """
 title = "bad"
 default_variant = "A"
@@ -98,6 +102,19 @@ def test_quantities_are_listed_by_a_word_of_their_name_or_meaning() -> None:
         assert f" {name} " in some
     assert " diffusion_exponent " not in some
     assert "Self-diffusion coefficient in the periodic box, barycentric frame." in some
+
+
+def written_commands() -> list[str]:
+    """Every command line of the documentation, without its comment."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [re.findall(r"^ {4}mdstudy (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE) for page in pages]
+    return sorted({line.partition(" # ")[0].strip() for lines in found for line in lines})
+
+
+@pytest.mark.parametrize("line", written_commands())
+def test_the_documentation_writes_no_command_that_is_refused(line: str) -> None:
+    name, *words = shlex.split(line)
+    get_command(app).commands[name].make_context(name, words)
 
 
 def test_a_bad_file_is_named_with_its_field(tmp_path: Path) -> None:
