@@ -21,11 +21,12 @@ from mdstudy.base.provenance import content_hash, record, write_json, write_text
 from mdstudy.run.lock import hold
 from mdstudy.run.plan import Plan, seed_for
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, crosslinker_template, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, molecule_template
 from mdstudy.system.composition import FOLDER as SYSTEMS
 from mdstudy.system.composition import Composition, load_system, resolve
 from mdstudy.system.forcefield import check_charge_scale, load_force_field
 from mdstudy.system.lengths import draw_lengths
+from mdstudy.system.macromolecules import crosslinker_template, polymer_template
 from mdstudy.system.packing import pack, topology, write_structure
 from mdstudy.system.parameterise import parameterise
 from mdstudy.system.protocol import load_protocol

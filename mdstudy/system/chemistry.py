@@ -11,10 +11,9 @@ H51 H52 H53 on C5, HB1 HB2 on CB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +21,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from scipy.spatial.distance import pdist, squareform
 
-from mdstudy.base.errors import BuildError, did_you_mean
-from mdstudy.system.chains import grow_chains
-
-Dyad = Literal["m", "r"]
-
-TACTICITIES = ("isotactic", "syndiotactic", "atactic")
-
-#: Heavy atoms of a repeat unit CB-CA(CM)(C(=O1)O2-CO), in the order of :data:`_UNIT`.
-UNIT_ATOMS = ("CB", "CA", "CM", "C", "O1", "O2", "CO")
-#: Heavy atoms of the halves and of the middle of a PEG dimethacrylate, in the order of its SMILES.
-_FIRST_HALF, _MIDDLE, _LAST_HALF = "C=C(C)C(=O)OC", "COC", "COC(=O)C(C)=C"
-_FIRST_ATOMS = ("CB", "CA", "CM", "C", "O1", "O2", "CE")
-_MIDDLE_ATOMS = ("C1", "O3", "C2")
-_LAST_ATOMS = ("CE", "O2", "C", "O1", "CA", "CM", "CB")
-_HEAD, _UNIT, _TAIL = "CC(C)(C(=O)OC)", "C[C{tag}](C)(C(=O)OC)", "C[C{tag}H](C)(C(=O)OC)"
+from mdstudy.base.errors import BuildError
 
 #: Two atoms are bonded if they are nearer than this multiple of the sum of their covalent radii.
 _BONDED = 1.15
@@ -105,142 +90,7 @@ def molecule_template(
     BuildError
         The SMILES cannot be read, the names do not fit it, or no sound conformer was found.
     """
-    return _template(name, smiles, [(residue, tuple(atoms))], seed, n_conformers, n_conformers)
-
-
-def polymer_template(
-    length: int,
-    tacticity: str,
-    seed: int,
-    *,
-    residues: tuple[str, str, str] = ("MMH", "MMU", "MMT"),
-    racemo_fraction: float = 0.5,
-) -> Template:
-    """Make the template of a PMMA chain H-[CH2-C(CH3)(COOCH3)]n-H, which :func:`grow` gives its coordinates.
-
-    The CA of the head carries two methyl groups and is no stereocentre; the `length` - 2 dyads lie between the
-    others.
-
-    Parameters
-    ----------
-    length : int
-        Repeat units, at least 2.
-    tacticity : {"isotactic", "syndiotactic", "atactic"}
-        All dyads meso, all racemo, or each racemo with probability `racemo_fraction`.
-    seed : int
-        Seed of the atactic sequence.
-    residues : tuple of str
-        Residue names of head, repeat unit and tail.
-    racemo_fraction : float
-        For an atactic chain.
-
-    Raises
-    ------
-    BuildError
-        Too short, or an unknown tacticity.
-    """
-    if length < 2:
-        raise BuildError(f"PMMA: a chain of {length} units has no head and tail; 2 units are the least")
-    if tacticity not in TACTICITIES:
-        raise BuildError(f'PMMA: unknown tacticity "{tacticity}".{did_you_mean(tacticity, TACTICITIES)}')
-    fraction = {"isotactic": 0.0, "syndiotactic": 1.0, "atactic": racemo_fraction}[tacticity]
-    racemo = np.random.default_rng(seed).random(length - 2) < fraction
-    # Equal tags along a chain written from head to tail are equal hands: a meso dyad keeps the tag.
-    turned = np.concatenate([[0], np.cumsum(racemo)]) % 2
-    tags = ["@" if turn == 0 else "@@" for turn in turned]
-    smiles = _HEAD + "".join(_UNIT.format(tag=tag) for tag in tags[:-1]) + _TAIL.format(tag=tags[-1])
-    head, unit, tail = residues
-    sequence = [head] + [unit] * (length - 2) + [tail]
-    _, _, template = _structure("PMMA", smiles, [(residue, UNIT_ATOMS) for residue in sequence])
-    return replace(template, hands=np.concatenate([[1], np.where(turned == 0, 1, -1)]))
-
-
-def grow(chains: Sequence[Template], edge: float, seed: int) -> list[NDArray[np.float64]]:
-    """Grow chains together in a cubic periodic box and check their bonds.
-
-    Parameters
-    ----------
-    chains : sequence of Template
-        Of :func:`polymer_template`.
-    edge : float
-        Of the box, nm.
-    seed : int
-
-    Returns
-    -------
-    list of (n_atoms, 3) float array
-        nm; chains are whole and may reach through the faces.
-
-    Raises
-    ------
-    BuildError
-        The chains do not fit, or atoms of one touch that are not bonded.
-    """
-    hands = [template.hands for template in chains if template.hands is not None]
-    grown = []
-    for template, units in zip(chains, grow_chains(hands, seed, edge), strict=True):
-        positions = np.array([unit[name] for unit, name in _by_unit(template, units)])
-        check_geometry(replace(template, conformers=positions[None]))
-        grown.append(positions)
-    return grown
-
-
-def crosslinker_template(
-    name: str, units: int, half: str, middle: str, seed: int, *, n_conformers: int = 2
-) -> Template:
-    """Make the template of a PEG dimethacrylate, CH2=C(CH3)CO-O-[CH2CH2O]n-CO-C(CH3)=CH2.
-
-    Of four times `n_conformers` conformers the most coiled are kept.
-
-    Parameters
-    ----------
-    name : str
-        The species, for messages.
-    units : int
-        Ethylene oxide units n, at least 1.
-    half, middle : str
-        Residue names of the methacrylate halves and of what is between them.
-    seed : int
-        Seed of the conformers.
-    n_conformers : int
-        How many conformers to keep.
-
-    Raises
-    ------
-    BuildError
-        Too short, or no sound conformer.
-    """
-    if units < 1:
-        raise BuildError(f"{name}: {units} ethylene oxide units join nothing; 1 is the least")
-    smiles = _FIRST_HALF + _MIDDLE * (units - 1) + _LAST_HALF
-    residues = [(half, _FIRST_ATOMS), *[(middle, _MIDDLE_ATOMS)] * (units - 1), (half, _LAST_ATOMS)]
-    return _template(name, smiles, residues, seed, n_conformers, 4 * n_conformers)
-
-
-def dyads(template: Template, conformer: int = 0) -> list[Dyad]:
-    """Tacticity of a chain, measured on its coordinates.
-
-    The hand of a unit is the sign of (CB - CA) · [(CM - CA) × (C - CA)]; equal neighbours are a meso dyad (m),
-    opposite ones a racemo dyad (r). The head, no stereocentre, is left out.
-
-    Parameters
-    ----------
-    template : Template
-        A chain of :func:`polymer_template` with coordinates.
-    conformer : int
-        Which conformer to look at.
-
-    Returns
-    -------
-    list of {"m", "r"}
-        `length` - 2 dyads from head to tail.
-    """
-    hands = []
-    for _, atoms in template.residues[1:]:
-        place = dict(zip(template.atom_names[atoms], template.conformers[conformer, atoms], strict=True))
-        arms = np.array([place[name] - place["CA"] for name in ("CB", "CM", "C")])
-        hands.append(np.linalg.det(arms) > 0)
-    return ["m" if a == b else "r" for a, b in pairwise(hands)]
+    return residue_template(name, smiles, [(residue, tuple(atoms))], seed, n_conformers, n_conformers)
 
 
 def check_geometry(template: Template) -> None:
@@ -271,18 +121,43 @@ def check_geometry(template: Template) -> None:
             raise BuildError(f"{template.name}: impossible {kind} of {distances[i, j]:.3f} nm between {pair}")
 
 
-def _template(
+def residue_template(
     name: str, smiles: str, residues: Sequence[tuple[str, tuple[str, ...]]], seed: int, keep: int, candidates: int
 ) -> Template:
-    """Template whose heavy atoms, in the order of the SMILES, fill the residues one after another."""
-    molecule, order, template = _structure(name, smiles, residues)
+    """Make the template of a molecule whose heavy atoms, in the order of the SMILES, fill one residue after another.
+
+    Parameters
+    ----------
+    name, smiles : str
+    residues : sequence of (str, tuple of str)
+        Residue names and the names of their heavy atoms.
+    seed : int
+        Seed of the conformers.
+    keep, candidates : int
+        How many conformers to keep, the most coiled, and of how many.
+
+    Raises
+    ------
+    BuildError
+        As for :func:`molecule_template`.
+    """
+    molecule, order, template = read_structure(name, smiles, residues)
     return _most_coiled(template, _conformers(name, molecule, seed, keep, candidates)[:, order], keep)
 
 
-def _structure(
+def read_structure(
     name: str, smiles: str, residues: Sequence[tuple[str, tuple[str, ...]]]
 ) -> tuple[Any, list[int], Template]:
-    """The molecule of RDKit, the numbers that its atoms have there, and a template without conformers."""
+    """Read a molecule of some residues; parameters of :func:`residue_template`.
+
+    Returns
+    -------
+    molecule : rdkit.Chem.Mol
+    order : list of int
+        Numbers that its atoms have there.
+    template : Template
+        Without conformers.
+    """
     parsed = Chem.MolFromSmiles(smiles)
     if parsed is None:
         raise BuildError(f'{name}: RDKit cannot read the SMILES "{smiles}"')
@@ -327,13 +202,6 @@ def _most_coiled(template: Template, positions: NDArray[np.float64], keep: int) 
     made = replace(template, conformers=positions)
     check_geometry(made)
     return made
-
-
-def _by_unit(template: Template, chain: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Unit of a chain and name of each atom of its template."""
-    for (_, atoms), unit in zip(template.residues, chain, strict=True):
-        for name in template.atom_names[atoms]:
-            yield unit, name
 
 
 def _with_hydrogens(molecule: Any, first: int, heavy: tuple[str, ...]) -> tuple[list[int], list[str]]:

@@ -25,7 +25,8 @@ from scipy.spatial import cKDTree
 
 from mdstudy.base.errors import BuildError
 from mdstudy.system.chains import inside
-from mdstudy.system.chemistry import Template, extent, grow
+from mdstudy.system.chemistry import Template, extent
+from mdstudy.system.macromolecules import grow
 
 Counts = Sequence[tuple[Template, int]]
 

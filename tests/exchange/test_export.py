@@ -19,8 +19,9 @@ from mdstudy.exchange import gromacs, lammps
 from mdstudy.exchange.export import TARGETS, export
 from mdstudy.exchange.interactions import Interactions, read_interactions
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, grow, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, molecule_template
 from mdstudy.system.forcefield import load_force_field
+from mdstudy.system.macromolecules import grow, polymer_template
 from mdstudy.system.packing import topology, write_structure
 from mdstudy.system.parameterise import parameterise
 from mdstudy.system.protocol import load_protocol

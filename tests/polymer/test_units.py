@@ -16,7 +16,8 @@ from rdkit import Chem
 from mdstudy.base.errors import RunError
 from mdstudy.polymer.units import Edges, Units, find_units, from_topology, from_universe, read_units
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.chemistry import Template, grow, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, molecule_template
+from mdstudy.system.macromolecules import grow, polymer_template
 from mdstudy.system.packing import topology, write_structure
 
 BOX = np.diag([3.0, 3.0, 3.0])

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from openmm import app, unit
 
 from mdstudy.base.errors import BuildError
-from mdstudy.system.chemistry import Template, molecule_template, polymer_template
+from mdstudy.system.chemistry import Template, molecule_template
+from mdstudy.system.macromolecules import polymer_template
 from mdstudy.system.packing import EXPANSION, THIN, nearest_contact, pack, topology, write_structure
 from mdstudy.system.species import Molecule, load_species
 
