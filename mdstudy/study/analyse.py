@@ -57,8 +57,7 @@ def analyse(directory: str | Path, progress: Progress = silent, memory: float = 
         The trajectory cannot be analysed as it stands.
     """
     run = RunDir(Path(directory))
-    inputs = {str(s.relative_to(run.path)): sha256(s / "done.json") for s in run.segments()}
-    inputs["code"] = code_hash(__name__)
+    inputs = _segments(run) | {"code": code_hash(__name__)}
     stamp = run.measure / STAMP
     if stamp.is_file():
         old = json.loads(stamp.read_text(encoding="utf-8"))
@@ -79,16 +78,25 @@ def analyse(directory: str | Path, progress: Progress = silent, memory: float = 
 
 
 def require_analysed(run: RunDir) -> None:
-    """Check that there are results.
+    """Check that there are results, of all of the run as it stands.
 
     Raises
     ------
     RunError
-        Not a run directory, or not analysed.
+        Not a run directory, not analysed, or gone on since.
     """
     run.read_spec()
-    if not (run.measure / STAMP).is_file():
+    stamp = run.measure / STAMP
+    if not stamp.is_file():
         raise RunError(f"{run.path}: not analysed yet; do it with `mdstudy analyse {run.path}`")
+    made_from = json.loads(stamp.read_text(encoding="utf-8"))["made_from"]
+    if any(made_from.get(name) != now for name, now in _segments(run).items()):
+        raise RunError(f"{run.path}: went on since it was analysed; do it again with `mdstudy analyse {run.path}`")
+
+
+def _segments(run: RunDir) -> dict[str, str]:
+    """Finished segments with the hash of what they say of themselves, their files included."""
+    return {str(segment.relative_to(run.path)): sha256(segment / "done.json") for segment in run.segments()}
 
 
 def measured(

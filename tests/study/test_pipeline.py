@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from mdstudy.cli import app
 from mdstudy.run.rundir import RunDir
 from mdstudy.study.analyse import analyse
 from mdstudy.study.compare import compare
+from mdstudy.study.explain import explain
 from mdstudy.study.measure import MEMORY
 from mdstudy.study.pipeline import compare_runs, load_result, report_runs, run_study
 from mdstudy.study.report import read_results
@@ -116,7 +118,7 @@ def test_the_csv_has_a_unit_an_error_and_a_method_for_every_number(runs: list[Pa
 
 def test_the_page_holds_everything_and_points_nowhere(runs: list[Path]) -> None:
     page = (runs[0].parent / "report.html").read_text(encoding="utf-8")
-    assert page.count("<figure>") == 5
+    assert page.count("<figure>") == 6
     assert "NOT CONVERGED: for a test" in page
     assert "Does it all hang together?" in page
     assert "2.25 ± not given mS/cm; 3.93 ± not given mS/cm" in page
@@ -143,6 +145,19 @@ def test_results_that_other_frames_made_are_made_again(runs: list[Path]) -> None
     (runs[0] / "measure" / "estimates.csv").write_text("stale")
     again = analyse(runs[0])
     assert [str(e) for e in again] == [str(e) for e in estimates]
+
+
+def test_results_of_a_run_that_went_on_are_not_shown_as_its_own(runs: list[Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    assert load_result(run).estimates
+    stamp = run / "measure" / "inputs.json"
+    data = json.loads(stamp.read_text())
+    del data["made_from"][max(name for name in data["made_from"] if name.startswith("produce"))]
+    stamp.write_text(json.dumps(data))
+    for reads in (load_result, lambda path: explain(path, "self_diffusion")):
+        with pytest.raises(RunError, match="went on since it was analysed; do it again with `mdstudy analyse"):
+            reads(run)
 
 
 def test_results_made_with_less_memory_are_made_again_and_those_made_with_more_are_not(runs: list[Path]) -> None:
