@@ -311,7 +311,7 @@ def progress(fraction, text):
     print(text, flush=True)
     if text == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
-build(sys.argv[1], sys.argv[2], atoms=900, seed=5, profile="quick", progress=progress)
+build(sys.argv[1], sys.argv[2], atoms=1200, seed=5, profile="quick", progress=progress)
 """
 
 
@@ -337,7 +337,7 @@ def test_a_kill_at_any_step_leaves_no_half_written_build_and_the_same_build_agai
     process.communicate()
     assert part.exists()
     assert not directory.exists()
-    build("tte", directory, atoms=900, seed=5, profile="quick")
+    build("tte", directory, atoms=1200, seed=5, profile="quick")
     assert sorted(p.name for p in directory.iterdir()) == FILES
     assert sorted(p.name for p in (directory / "box").iterdir()) == BOX
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
