@@ -36,7 +36,6 @@ Temperature = Annotated[float, _quantity("temperature"), Field(gt=0)]
 Pressure = Annotated[float, _quantity("pressure")]
 Rate = Annotated[float, _quantity("rate")]
 Acceleration = Annotated[float, _quantity("acceleration")]
-Mass = Annotated[float, _quantity("mass")]
 Molarity = Annotated[float, _quantity("molarity")]
 MolarVolume = Annotated[float, _quantity("molar volume")]
 
