@@ -20,8 +20,9 @@ from mdstudy.polymer.ledger import Ledger, Record
 from mdstudy.polymer.relaxation import Frame, periodic
 from mdstudy.run.plan import seed_for
 from mdstudy.run.platforms import check_name, choose
-from mdstudy.system.build import ROOM, Box, Job, fill, templates
+from mdstudy.system.build import ROOM
 from mdstudy.system.build import build as build_run
+from mdstudy.system.filling import Box, Job, fill, templates
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.gel import Network
 from mdstudy.system.packing import pack

@@ -31,9 +31,9 @@ from mdstudy.run.mechanics import masses, molecule_of
 from mdstudy.run.platforms import choose
 from mdstudy.run.rundir import RunDir
 from mdstudy.run.stress import BAR, ELEMENTS, ShearStress
-from mdstudy.system.build import templates
 from mdstudy.system.chemistry import Template
 from mdstudy.system.composition import list_systems, load_system, resolve
+from mdstudy.system.filling import templates
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.packing import pack, topology, write_structure
 from mdstudy.system.parameterise import parameterise

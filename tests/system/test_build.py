@@ -21,8 +21,9 @@ from mdstudy.base.library import data_dir
 from mdstudy.base.provenance import sha256
 from mdstudy.run.plan import Plan
 from mdstudy.run.rundir import RunDir
-from mdstudy.system.build import Box, Job, build, set_profile, templates
+from mdstudy.system.build import build, set_profile
 from mdstudy.system.composition import resolve
+from mdstudy.system.filling import Box, Job, templates
 from mdstudy.system.forcefield import load_force_field
 from mdstudy.system.packing import topology
 from mdstudy.system.parameterise import parameterise

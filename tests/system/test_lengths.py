@@ -11,8 +11,8 @@ from scipy import stats
 
 from mdstudy.base.errors import SpecError
 from mdstudy.study.tables import composition_rows
-from mdstudy.system.build import templates
 from mdstudy.system.composition import Composition, load_system, resolve
+from mdstudy.system.filling import templates
 from mdstudy.system.lengths import draw_lengths
 from mdstudy.system.packing import topology
 
