@@ -1,17 +1,14 @@
 """Shear viscosity: from the stress of a box at equilibrium, or from the flow that a cosine drives.
 
-*At equilibrium* the time integral of a shear stress, the Helfand moment G, performs a random walk whose diffusion
-coefficient is the viscosity (Helfand, Phys. Rev. 119, 1 (1960), doi 10.1103/PhysRev.119.1),
+*At equilibrium*, by Green and Kubo (R. Kubo, J. Phys. Soc. Jpn. 12, 570 (1957), doi 10.1143/JPSJ.12.570),
 
-    eta = V/(kT) lim d/dt <(G(t) - G(0))^2> / 2 = V/(kT) integral of <P_xy(0) P_xy(t)>,
+    eta = V/(kT) integral from 0 of <P_xy(0) P_xy(t)>,
 
-the latter by Green and Kubo. There is one moment a box and direction, not one a particle. Its line is fitted as that
-of any random walk, by generalised least squares that knows how lags are correlated
-(:mod:`mdstudy.analysis.displacement`), from the shortest time at which the running integral has reached its plateau:
-a later start would add noise and nothing else. That is what the decomposition in time of Zhang, Otani and Maginn
-(J. Chem. Theory Comput. 11, 3537 (2015), doi 10.1021/acs.jctc.5b00351) reads off a fit to the spread of many running
-integrals; here spread and start follow from the random walk, and the running integral, with the spread between parts of
-the run, is shown beside it.
+which is the spectrum of the stress at zero frequency (:mod:`mdstudy.analysis.spectrum`). No time is chosen at which the
+integral is cut off: the error holds how much of a slow part of the stress the run may have missed, unless it is slower
+than a fifth of the run, of which the run knows nothing, and the note says so. The running integral, with the spread
+between parts of the run, is shown beside it; Zhang, Otani and Maginn (J. Chem. Theory Comput. 11, 3537 (2015), doi
+10.1021/acs.jctc.5b00351) fit its plateau.
 
 *Driven*, the liquid flows with the mean profile V cos(kz) under the acceleration a cos(kz), and with the friction g of
 a thermostat and the density d, eta = (a/V - g) d / k^2 (Hess, J. Chem. Phys. 116, 209 (2002), doi 10.1063/1.1421362).
@@ -28,13 +25,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.integrate import cumulative_trapezoid
 
-from mdstudy.analysis.displacement import (
-    LONGEST,
-    DiffusionFit,
-    fit_window,
-    mean_squared_displacement,
-    spaced_lags,
-)
+from mdstudy.analysis.spectrum import ZeroFrequency, at_zero
 from mdstudy.analysis.thermodynamics import read_log
 from mdstudy.base.errors import RunError
 from mdstudy.base.results import Curve, Estimate, Measurement
@@ -45,13 +36,10 @@ from mdstudy.base.units import BOLTZMANN_SI
 STRESS_COLUMNS = ("xy_bar", "xz_bar", "yz_bar")
 #: A viscosity is called converged when its standard error is at most this share of it.
 LARGEST_ERROR = 0.2
-#: The plateau of the running integral begins at this many mean times of the correlation, and where residuals are not
-#: less likely than this for a random walk.
-PLATEAU, LEAST_QUALITY = 6.0, 0.01
 #: Halves of a driven run may differ by this many standard errors.
 HALVES = 2.5
-#: Points of a Helfand moment that are fitted; parts of a run whose running integrals are compared, and their points.
-POINTS, PARTS, SHOWN = 20_000, 10, 120
+#: Parts of a run whose running integrals are compared, and their points.
+PARTS, SHOWN = 10, 120
 #: bar^2 nm^3 ps/J -> mPa s
 _TO_MPA_S = 1e5**2 * 1e-27 * 1e-12 * 1e3
 
@@ -84,71 +72,33 @@ def stress_viscosity(
     """
     n = min(len(one) for one in stress)
     scale = _TO_MPA_S * volume / (BOLTZMANN_SI * temperature)
-    step = max(1, n // POINTS)
-    moments = [cumulative_trapezoid(one[:n], dx=interval, axis=0, initial=0)[::step, None, :] for one in stress]
-    fit, plateau = fit_moments(moments, interval * step)
-    method = f"Einstein-Helfand, {len(STRESS_COLUMNS)} shear stresses every {interval:g} ps for {n * interval:g} ps"
-    method += f" of {where}" + (f", {len(stress)} replicas" if len(stress) > 1 else "")
+    found = at_zero([one[:n] for one in stress], interval)
+    method = (
+        f"Green-Kubo, spectrum at zero frequency of {len(STRESS_COLUMNS)} shear stresses every {interval:g} ps for "
+    )
+    method += f"{n * interval:g} ps of {where}" + (f", {len(stress)} replicas" if len(stress) > 1 else "")
     whole = np.stack([one[:n] for one in stress])
     drop = np.mean(whole[:, 1:] ** 2) - np.mean(whole[:, 1:] * whole[:, :-1]) if n > 1 else 0.0
     unresolved = scale * interval * max(float(drop), 0.0) / 2
-    estimate = _of_walk(fit, plateau, scale, unresolved, method)
+    estimate = _of_spectrum(found, scale, unresolved, method)
     return Measurement(
         "shear_viscosity", (estimate,), (running_integral(stress, interval, scale),) if n > PARTS else ()
     )
 
 
-def fit_moments(moments: Sequence[NDArray[np.float64]], interval: float) -> tuple[DiffusionFit | None, bool]:
-    """Line through the mean-squared change of Helfand moments, from where the running integral is at its plateau.
-
-    With the line <(dG)^2> = 6 D (t - t0), t0 is the mean time of the correlation, integral of t C over that of C. The
-    line begins at the first of a series of times that is :data:`PLATEAU` times t0 or later and from which on a random
-    walk describes the data (:data:`LEAST_QUALITY`).
-
-    Parameters
-    ----------
-    moments : sequence of (n, 1, 3) float arrays
-        One a replica.
-    interval : float
-        Between their values, ps.
-
-    Returns
-    -------
-    fit : DiffusionFit or None
-        That from the latest start where there is no plateau; None for too few values.
-    plateau : bool
-        Whether there is one.
-    """
-    n = len(moments[0])
-    longest = int(LONGEST * n)
-    if longest < 10:
-        return None, False
-    msd = np.mean([mean_squared_displacement(one) for one in moments], axis=0)
-    windows = [spaced_lags(int(start), n) for start in np.unique(np.geomspace(1, max(1, longest // 4), 16).astype(int))]
-    fits = (fit_window(lags, msd[lags], n, len(moments), interval) for lags in windows)
-    for fit in fits:
-        late = fit.slope > 0 and fit.start >= -PLATEAU * fit.intercept / fit.slope
-        if late and fit.quality >= LEAST_QUALITY:
-            return fit, True
-    return fit, False
-
-
-def _of_walk(fit: DiffusionFit | None, plateau: bool, scale: float, unresolved: float, method: str) -> Estimate:
-    """The estimate from the fit to the Helfand moments, whose three components are those of one walker."""
+def _of_spectrum(found: ZeroFrequency | None, scale: float, unresolved: float, method: str) -> Estimate:
+    """The estimate from the spectrum at zero frequency."""
     unit = ("shear_viscosity", "box")
-    if fit is None:
+    if found is None:
         return Estimate(*unit, math.nan, math.nan, "mPa s", method, note="too few samples for a fit")
-    value, error = scale * fit.slope / 6 - unresolved / 2, math.hypot(scale * fit.slope_error / 6, unresolved / 12**0.5)
-    notes = []
-    if not plateau:
-        notes.append("the running integral reaches no plateau")
+    value, error = scale * found.value - unresolved / 2, math.hypot(scale * found.error, unresolved / 12**0.5)
+    faults = []
     if not error <= LARGEST_ERROR * value:
-        notes.append(f"standard error above {LARGEST_ERROR:.0%}")
+        faults.append(f"standard error above {LARGEST_ERROR:.0%}")
     if unresolved > LARGEST_ERROR * abs(value):
-        notes.append(f"{unresolved:.2g} mPa s may come from stress that decays between samples")
-    text = f"{method}, fitted from {fit.start:g} to {fit.end:g} ps"
-    samples = (value / error) ** 2 * 2 if error else math.nan
-    return Estimate(*unit, value, error, "mPa s", text, samples, not notes, "; ".join(notes))
+        faults.append(f"{unresolved:.2g} mPa s may come from stress that decays between samples")
+    note = "; ".join([f"if no stress relaxes more slowly than {found.slowest:.3g} ps, a fifth of the run", *faults])
+    return Estimate(*unit, value, error, "mPa s", method, (value / error) ** 2 * 2, not faults, note)
 
 
 def running_integral(stress: Sequence[NDArray[np.float64]], interval: float, scale: float) -> Curve:

@@ -36,15 +36,35 @@ def test_correlated_stress_has_the_viscosity_of_its_integral_and_errors_cover_it
     due = UNIT * (300.0**2 * 0.5 + 100.0**2 * 5.0)
     rng = np.random.default_rng(1)
     found = []
-    for _ in range(60):
-        fast, slow = (ornstein_uhlenbeck(rng, 40_000, 0.1, *law) for law in ((0.5, 300.0), (5.0, 100.0)))
+    for _ in range(25):
+        fast, slow = (ornstein_uhlenbeck(rng, 20_000, 0.1, *law) for law in ((0.5, 300.0), (5.0, 100.0)))
         found.append(viscosity([fast + slow], 0.1))
     values, errors, _ = np.array(found).T
     z = (values - due) / errors
-    assert abs(values.mean() / due - 1) < 0.04
-    assert 0.53 < np.mean(np.abs(z) < 1) < 0.83
+    assert abs(values.mean() / due - 1) < 0.07
+    assert np.mean(np.abs(z) < 1) > 0.55
     assert np.mean(np.abs(z) < 2) > 0.88
-    assert 0.03 < np.median(errors) / due < 0.12
+    assert 0.08 < np.median(errors) / due < 0.3
+
+
+@pytest.mark.parametrize("length", [30.0, 90.0])
+def test_a_run_of_ten_or_thirty_slow_times_is_not_called_converged_while_it_is_far_off(length: float) -> None:
+    """Half of the viscosity relaxes in 0.09 ps and half in 3 ps: the fast half alone looks like a plateau.
+
+    A line through Helfand moments from where the running integral levels off called a quarter (30 ps) to a half (90 ps)
+    of such runs converged, most of them at half of what is due; of 25 runs 6 and 13, where 5 % make 1.
+    """
+    due = UNIT * 2 * 100.0**2 * 3.0
+    rng = np.random.default_rng(9)
+    found = []
+    for _ in range(25):
+        laws = ((0.09, 100.0 * math.sqrt(3.0 / 0.09)), (3.0, 100.0))
+        fast, slow = (ornstein_uhlenbeck(rng, int(length / 0.03), 0.03, *law) for law in laws)
+        found.append(viscosity([fast + slow], 0.03))
+    values, errors, converged = np.array(found).T
+    far = np.abs(values / due - 1) > 0.3
+    assert np.sum((converged > 0) & far) <= 3
+    assert np.mean(np.abs(values - due) < 2 * errors) > (0.4 if length < 60 else 0.6)
 
 
 def test_replicas_halve_the_error_of_a_quarter_of_them() -> None:
@@ -62,7 +82,8 @@ def test_viscosity_is_of_the_box_and_not_of_a_particle() -> None:
     (small,) = stress_viscosity(parts[:1], 0.1, VOLUME, TEMPERATURE, "small").estimates
     (large,) = stress_viscosity([np.mean(parts, axis=0)], 0.1, 8 * VOLUME, TEMPERATURE, "large").estimates
     assert abs(large.value - small.value) < 3 * math.hypot(large.error, small.error)
-    assert large.error / large.value == pytest.approx(small.error / small.value, rel=0.5)
+    (same,) = stress_viscosity([parts[0] / math.sqrt(8)], 0.1, 8 * VOLUME, TEMPERATURE, "as small").estimates
+    assert (same.value, same.error) == pytest.approx((small.value, small.error), rel=1e-6)
 
 
 def test_the_running_integral_is_that_of_an_exponential_within_its_error() -> None:
@@ -91,11 +112,12 @@ def test_stress_that_decays_between_samples_is_told_and_in_the_error() -> None:
     assert abs(found.value - due) < 2 * found.error
 
 
-def test_a_run_shorter_than_its_relaxation_has_no_plateau_or_no_small_error() -> None:
+def test_a_run_shorter_than_its_relaxation_has_no_small_error_and_says_what_it_takes_for_granted() -> None:
     stress = ornstein_uhlenbeck(np.random.default_rng(6), 2_000, 0.1, 200.0, 200.0)
     (found,) = stress_viscosity([stress], 0.1, VOLUME, TEMPERATURE, "short").estimates
     assert not found.converged
-    assert "no plateau" in found.note or "standard error above" in found.note
+    assert "standard error above 20%" in found.note
+    assert found.note.startswith("if no stress relaxes more slowly than 40 ps, a fifth of the run")
 
 
 def test_a_driven_flow_gives_the_viscosity_that_it_was_made_with_and_its_start_is_left_out() -> None:
