@@ -115,7 +115,8 @@ def lifetime_estimate(
     share = f"{CONFIDENCE:.0%}"
     if found.bounded:
         note = f"lower bound at {share} confidence: no {what} ended during the run"
-        return Estimate(quantity, of, found.time * interval, math.nan, "ns", f"{method}; none ended", 0.0, False, note)
+        text, least = f"{method}; none ended", found.time * interval
+        return Estimate(quantity, of, least, math.nan, "ns", text, 0.0, False, note, lower_bound=True)
     notes = [f"{share} interval {found.low * interval:.3g} to {found.high * interval:.3g} ns"]
     if found.error > LARGEST_ERROR * found.time:
         notes.append(f"only {found.ended} {what}s ended")

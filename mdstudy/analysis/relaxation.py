@@ -42,7 +42,8 @@ def relaxation_time(
         note = (
             f"lower bound at {CONFIDENCE:.0%} confidence: the correlation is {values[-1]:.2f} after {lags[-1]:.3g} ns"
         )
-        return Estimate(quantity, of, float(lags[last]), math.nan, "ns", f"{method}; not fallen to 1/e", note=note)
+        text, least = f"{method}; not fallen to 1/e", float(lags[last])
+        return Estimate(quantity, of, least, math.nan, "ns", text, note=note, lower_bound=True)
     k = max(int(below[0]), 1)
     x, y = lags[k - 1 : k + 1], values[k - 1 : k + 1]
     time = float(x[0] + (x[1] - x[0]) * (y[0] - LEVEL) / (y[0] - y[1]))

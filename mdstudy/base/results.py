@@ -184,6 +184,8 @@ class Estimate:
         Why not, or anything else that a reader must know.
     drift : float
         Second half of the run less the first in units of the standard error of that; NaN where not known.
+    lower_bound : bool
+        Whether the value is no estimate but a bound that the true one exceeds.
     origin : Origin, optional
         What made it.
     behind : tuple of Curve
@@ -200,6 +202,7 @@ class Estimate:
     converged: bool = False
     note: str = ""
     drift: float = math.nan
+    lower_bound: bool = False
     origin: Origin | None = field(default=None, compare=False, repr=False)
     behind: tuple[Curve, ...] = field(default=(), compare=False, repr=False)
 
@@ -210,8 +213,10 @@ class Estimate:
             raise MdstudyError(f"{self.quantity} of {self.of}: negative standard error {self.error}")
 
     def __str__(self) -> str:
-        error = "not known" if math.isnan(self.error) else f"{self.error:.2g}"
         verdict = "" if self.converged else " (not converged)"
+        if self.lower_bound and not math.isnan(self.value):
+            return f"{self.quantity} of {self.of}: more than {self.value:.4g} {self.unit}{verdict}"
+        error = "not known" if math.isnan(self.error) else f"{self.error:.2g}"
         return f"{self.quantity} of {self.of}: {self.value:.4g} ± {error} {self.unit}{verdict}"
 
     @property

@@ -88,8 +88,11 @@ def estimates_to_csv(estimates: Iterable[Estimate]) -> str:
 def estimate_rows(text: str) -> list[dict[str, Any]]:
     """Rows of :func:`estimates_to_csv` as plain data."""
     numbers = ("value", "error", "n_independent", "drift")
+    marks = ("converged", "lower_bound")
     return [
-        {**row, **{name: float(row[name]) for name in numbers}, "converged": row["converged"] == "True"}
+        row
+        | {name: float(row[name]) for name in numbers}
+        | {name: row[name] == "True" for name in marks if name in row}
         for row in csv.DictReader(io.StringIO(text))
     ]
 

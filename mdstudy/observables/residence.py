@@ -142,10 +142,13 @@ def _lengths(stay: Estimate, fit: DiffusionFit | None, cutoff: float, size: Radi
     ratio_error = ratio * math.hypot(spread / value, size.error / size.radius) if value else math.nan
     about = note if size.radius > 0 else "; ".join([*notes, "a single atom has no radius of gyration"])
     return [
-        Estimate("residence_length", stay.of, value, spread, "nm", method, n, done, note),
-        Estimate(
-            "residence_length_ratio", stay.of, ratio, ratio_error, "1", method + wide, n, done and ratio > 0, about
-        ),
+        replace(made, lower_bound=stay.lower_bound)
+        for made in (
+            Estimate("residence_length", stay.of, value, spread, "nm", method, n, done, note),
+            Estimate(
+                "residence_length_ratio", stay.of, ratio, ratio_error, "1", method + wide, n, done and ratio > 0, about
+            ),
+        )
     ]
 
 

@@ -97,7 +97,8 @@ def pool(replicas: Sequence[Estimate]) -> Estimate:
 
     With three replicas or more the error is that of their spread, s/sqrt(n), which knows of all that a single run
     cannot see; with two it is the larger of that and of the errors of the runs together. Replicas that all have the
-    same number (a share that is zero in each) have no spread to learn from and keep the errors of the runs.
+    same number (a share that is zero in each) have no spread to learn from and keep the errors of the runs. Where one
+    of them is a lower bound, so is the mean, and its error is not known.
     """
     known = [e for e in replicas if not math.isnan(e.value)]
     if len(known) < 2:
@@ -107,16 +108,17 @@ def pool(replicas: Sequence[Estimate]) -> Estimate:
     within = math.hypot(*(e.error for e in known)) / n
     between = spread > 0 and (n > 2 or math.isnan(within) or spread >= within)
     samples = float(n) if between else sum(e.n_independent for e in known)
-    drifts = [e.drift for e in known]
+    drifts, bound = [e.drift for e in known], any(e.lower_bound for e in known)
     return replace(
         known[0],
         value=float(np.mean([e.value for e in known])),
-        error=spread if between else within,
+        error=math.nan if bound else spread if between else within,
         method=f"mean of {n} replicas, error {'between' if between else 'within'} them; each: {known[0].method}",
         n_independent=samples,
         converged=all(e.converged for e in known),
         note="; ".join(dict.fromkeys(e.note for e in known if e.note)),
         drift=sum(drifts) / math.sqrt(n),
+        lower_bound=bound,
         origin=_together([e.origin for e in known if e.origin]),
         behind=tuple(curve for e in known for curve in e.behind),
     )
@@ -135,15 +137,16 @@ def _together(origins: Sequence[Origin]) -> Origin | None:
 
 
 def difference(first: Estimate, second: Estimate) -> Difference:
-    """Difference and ratio of two independent estimates."""
+    """Difference and ratio of two independent estimates; of a lower bound neither is known."""
+    bound = first.lower_bound or second.lower_bound
     error = math.hypot(first.error, second.error)
     freedom = _freedom([(first.error, first.n_independent), (second.error, second.n_independent)])
     factor = math.nan
     if error > 0 and freedom > 0:
         factor = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
         factor = factor if math.isinf(freedom) else float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
-    value = first.value - second.value
-    ratio = first.value / second.value if second.value else math.nan
+    value = math.nan if bound else first.value - second.value
+    ratio = first.value / second.value if second.value and not bound else math.nan
     return Difference(
         first.quantity,
         first.of,

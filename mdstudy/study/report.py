@@ -87,6 +87,7 @@ def _records(comparison: Comparison) -> list[dict[str, Any]]:
                     "value": e.value,
                     "standard_error": e.error,
                     "unit": e.unit,
+                    "lower_bound": e.lower_bound,
                     "converged": e.converged,
                     "n_independent": e.n_independent,
                     "one_in_ps": e.inefficiency,

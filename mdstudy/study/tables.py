@@ -70,10 +70,12 @@ def shown(value: float, error: float, unit: str = "", measured: bool = False) ->
 
 
 def estimate_text(estimate: Estimate | None) -> str:
-    """Value, error and unit of an estimate, and whether it is not converged or needs a longer run."""
+    """Value (or bound), error and unit of an estimate, and whether it is not converged or needs a longer run."""
     if estimate is None:
         return "–"
     text, verdict = shown(estimate.value, estimate.error, estimate.unit), estimate.convergence()
+    if estimate.lower_bound and not math.isnan(estimate.value):
+        text = f"> {estimate.value:.3g}{'' if estimate.unit == '1' else f' {estimate.unit}'}"
     doubts = [] if estimate.converged or math.isnan(estimate.value) else ["not converged"]
     if verdict.more > 0:
         least = "" if estimate.converged else "at least "

@@ -19,6 +19,7 @@ def test_an_exponential_has_its_own_time_and_the_error_over_its_steepness() -> N
     assert estimate.value == pytest.approx(1.7, rel=1e-3)
     assert estimate.error == pytest.approx(0.01 * 1.7 * math.e, rel=0.05)  # slope of exp(-t/tau) at tau: 1/(e tau)
     assert estimate.converged
+    assert not estimate.lower_bound
 
 
 def test_a_correlation_that_stays_up_gives_the_last_lag_at_which_it_is_up_with_95_percent_confidence() -> None:
@@ -29,6 +30,8 @@ def test_a_correlation_that_stays_up_gives_the_last_lag_at_which_it_is_up_with_9
     assert math.isnan(estimate.error)
     assert not estimate.converged
     assert "lower bound at 95%" in estimate.note
+    assert estimate.lower_bound
+    assert str(estimate) == f"t of x: more than {estimate.value:.4g} ns (not converged)"
     assert sure - 0.1 <= estimate.value < sure
     assert found(values, 0.01).value == LAGS[-1]
     assert found(values, 1.0).value == 0.0, "nothing is sure"

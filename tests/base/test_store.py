@@ -25,7 +25,7 @@ SURE = Estimate(
     note='said "so"\ntwice',
     drift=-1.5,
 )
-UNSURE = Estimate("self_diffusion", "Li", 1e-300, NAN, "m^2/s", "MSD")
+UNSURE = Estimate("self_diffusion", "Li", 1e-300, NAN, "m^2/s", "MSD", lower_bound=True)
 X = np.linspace(0, 1, 4)
 CURVE = Curve("radial_distribution", "Li-FSI.O", X, np.exp(X), np.array([0.1, NAN, 0.3, 0.4]), "r", "nm", "1")
 ORIGIN = Origin(
@@ -35,7 +35,10 @@ ORIGIN = Origin(
 
 def test_estimates_come_back_from_csv_bit_by_bit() -> None:
     text = estimates_to_csv([SURE, UNSURE])
-    assert text.splitlines()[0] == "quantity,of,value,error,unit,method,n_independent,converged,note,drift,origin"
+    assert (
+        text.splitlines()[0]
+        == "quantity,of,value,error,unit,method,n_independent,converged,note,drift,lower_bound,origin"
+    )
     back = [Estimate(**{**row, "origin": None}) for row in estimate_rows(text)]
     assert repr(back) == repr([SURE, UNSURE])  # NaN is not equal to itself; repr keeps every bit of a float
 

@@ -62,6 +62,7 @@ def test_contacts_that_outlive_the_run_are_given_as_more_than_a_time_and_never_a
     distance[:, 0] = GONE  # or there would be no second shell to find the minimum by
     for estimate in times(distance).values():
         assert "lower bound at 95% confidence" in estimate.note
+        assert estimate.lower_bound
         assert not estimate.converged
         assert math.isnan(estimate.error)
     # 39 pairs for 299 frames of 10 ps without a loss

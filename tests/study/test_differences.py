@@ -45,6 +45,17 @@ def test_replicas_that_all_have_the_same_number_have_no_spread_to_learn_from() -
     assert pool([estimate(1.0, 0.3), estimate(1.0, 0.3), estimate(1.0, 0.3)]).error == pytest.approx(0.3 / math.sqrt(3))
 
 
+def test_the_mean_of_lower_bounds_is_one_and_has_no_error() -> None:
+    bounds = [replace(estimate(value, math.nan, converged=False), lower_bound=True) for value in (20.0, 21.0)]
+    for replicas in (bounds, [*bounds, estimate(19.0, 1.0)]):
+        pooled = pool(replicas)
+        assert pooled.lower_bound
+        assert math.isnan(pooled.error)
+        found = difference(pooled, estimate(1.0, 0.1))
+        assert all(math.isnan(number) for number in (found.value, found.low, found.ratio, found.ratio_low))
+    assert not pool([estimate(1.0, 0.1), estimate(2.0, 0.1)]).lower_bound
+
+
 def test_a_pool_adds_up_the_time_of_its_replicas_so_that_the_forecast_is_of_all_together() -> None:
     made = Origin("o", "O()", "", (), "r1", 100, 1.0, 100.0)
     one, two = (

@@ -35,6 +35,9 @@ def test_what_is_not_converged_is_called_so() -> None:
     assert "not converged" in estimate_text(Estimate("q", "x", 1.0, 0.1, "1", "m"))
     assert "not converged" not in estimate_text(Estimate("q", "x", 1.0, 0.1, "1", "m", converged=True))
     assert estimate_text(None) == "–"
+    bound = Estimate("residence_time", "Li-FSI", 0.02338, math.nan, "ns", "m", lower_bound=True)
+    assert estimate_text(bound) == "> 0.0234 ns (not converged)"
+    assert estimate_text(replace(bound, value=math.nan)) == "not found"
 
 
 def test_a_number_is_shown_with_the_time_that_it_needs() -> None:
