@@ -20,6 +20,7 @@ from liquid import STEP, Liquid, Stage, average, barostat, gmx, settings, thermo
 from openmm import app
 
 from mdstudy.base.provenance import record, write_json, write_text
+from mdstudy.base.units import GAS_CONSTANT
 from mdstudy.exchange.export import export
 from mdstudy.system.composition import Composition
 from mdstudy.system.forcefield import load_force_field
@@ -33,9 +34,10 @@ LENGTHS = {"tte": (60.0, 300.0), "mma": (40.0, 160.0)}
 
 @dataclass(frozen=True)
 class Change:
-    """What differs: factors on sigma, epsilon and charge by the beginning of the names of types, or whole rows."""
+    """What differs, by the beginning of the names of types: factors, sigma and epsilon; by type: whole rows."""
 
     factors: Mapping[str, Values] = field(default_factory=dict)
+    wells: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     rows: Mapping[str, Values] = field(default_factory=dict)
 
 
@@ -46,16 +48,36 @@ ESTER_2001 = {
     "PMMA_O2": (0.3, 0.71128, -0.33),
     "PMMA_HO": (0.242, 0.06276, 0.03),
 }
-#: By system. The last of TTE gives H on CF2 the Lennard-Jones parameters of type h2 of GAFF2 (../gaff2-resp.xml).
+#: Sigma (nm) and epsilon (kJ/mol) of c3, os, f, h1, h2 of GAFF2 (../gaff2-resp.xml); they are made to be mixed
+#: arithmetically, here all are mixed geometrically.
+GAFF2 = {
+    "TTE_C": (0.339770953, 0.4510352),
+    "TTE_O": (0.31560978, 0.3037584),
+    "TTE_F": (0.303422285, 0.3481088),
+    "TTE_H": (0.224381751, 0.0870272),
+    "TTE_H3": (0.242199726, 0.0870272),
+}
+#: Those of C, F and H of fluoroethanes with RESP charges, fitted to vapours and liquids: Carlozo et al., Digital
+#: Discovery (2026), doi 10.1039/D5DD00537J, scheme AT-4 (AT-1 of example_mcf_files in github MaginnGroup/genFF_public,
+#: commit df6e3dd; angstrom, K). Made to be mixed arithmetically too; O has none there and stays.
+REFRIGERANTS = {
+    kind: (sigma / 10, kelvin * GAS_CONSTANT)
+    for kind, sigma, kelvin in (
+        ("TTE_C", 3.56915, 41.75207),
+        ("TTE_F", 2.93815, 26.23910),
+        ("TTE_H", 2.28406, 11.50814),
+    )
+}
+#: By system.
 CHANGES: dict[str, dict[str, Change]] = {
     "tte": {
         "as it is": Change(),
         "sigma of F - 1 %": Change({"TTE_F": (0.99, 1.0, 1.0)}),
         "epsilon of F + 10 %": Change({"TTE_F": (1.0, 1.1, 1.0)}),
         "charges + 10 %": Change({"TTE_": (1.0, 1.0, 1.1)}),
-        "H on CF2 as in GAFF2": Change(
-            dict.fromkeys(("TTE_H1", "TTE_H5"), (0.224381751 / 0.25, 0.0870272 / 0.12552, 1.0))
-        ),
+        "H on CF2 as in GAFF2": Change(wells=dict.fromkeys(("TTE_H1", "TTE_H5"), GAFF2["TTE_H"])),
+        "Lennard-Jones of GAFF2": Change(wells=GAFF2),
+        "Lennard-Jones of refrigerants": Change(wells=REFRIGERANTS),
     },
     "mma": {
         "as it is": Change(),
@@ -74,18 +96,25 @@ def changed(source: Path, change: Change, target: Path) -> None:
         The change names a type, or a beginning of types, that is not there.
     """
     tree = ElementTree.parse(source)
-    rows = {row.attrib["type"]: row for row in tree.getroot().iterfind("NonbondedForce/Atom")}
+    rows = {row.attrib["type"]: row.attrib for row in tree.getroot().iterfind("NonbondedForce/Atom")}
     keys = ("sigma", "epsilon", "charge")
-    for start, by in change.factors.items():
-        touched = [row for kind, row in rows.items() if kind.startswith(start)]
-        if not touched:
+
+    def beginning(start: str) -> list[dict[str, str]]:
+        found = [row for kind, row in rows.items() if kind.startswith(start)]
+        if not found:
             raise ValueError(f"{source}: no atom type begins with {start}")
-        for row in touched:
-            row.attrib |= {key: f"{float(row.attrib[key]) * factor:.8g}" for key, factor in zip(keys, by, strict=True)}
+        return found
+
+    for start, by in change.factors.items():
+        for row in beginning(start):
+            row |= {key: f"{float(row[key]) * factor:.8g}" for key, factor in zip(keys, by, strict=True)}
+    for start, well in change.wells.items():
+        for row in beginning(start):
+            row |= {key: f"{value:.8g}" for key, value in zip(keys[:2], well, strict=True)}
     for kind, values in change.rows.items():
         if kind not in rows:
             raise ValueError(f"{source}: no atom type {kind}")
-        rows[kind].attrib |= {key: f"{value:.8g}" for key, value in zip(keys, values, strict=True)}
+        rows[kind] |= {key: f"{value:.8g}" for key, value in zip(keys, values, strict=True)}
     tree.write(target, encoding="unicode", xml_declaration=True)
 
 
@@ -107,7 +136,9 @@ def main() -> None:
     """Run directory to sensitivity.json."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("run", type=Path, help="finished run of liquid.py")
-    run = ask.parse_args().run
+    ask.add_argument("--change", action="append", help="a change of CHANGES by name; may be repeated (default: all)")
+    args = ask.parse_args()
+    run = args.run
     found = json.loads((run / "result.json").read_text(encoding="utf-8"))
     words = {"temperature": f"{found['run']['temperature']} K", "production": f"{found['run']['production']} ps"}
     liquid = Liquid.model_validate(found["run"] | words)
@@ -115,6 +146,8 @@ def main() -> None:
     molecules, (settle, length) = sum(composition.molecules.values()), LENGTHS[liquid.system]
     results: dict[str, dict[str, float]] = {}
     for number, (name, change) in enumerate(CHANGES[liquid.system].items()):
+        if args.change and name not in args.change:
+            continue
         folder = run / "sensitivity" / f"{number}"
         folder.mkdir(parents=True, exist_ok=True)
         rebuilt(run, change, folder)
