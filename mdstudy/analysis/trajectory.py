@@ -195,7 +195,7 @@ def from_universe(
     sites = find_sites(universe, groups, charge_scale, charges)
     bonds = _bonds(universe)
     tree = Tree.from_bonds(sites.n_atoms, bonds, sites.molecule_of)
-    source, n_frames = str(universe.trajectory.filename), len(universe.trajectory)
+    source, n_frames = str(universe.trajectory.filename or "trajectory in memory"), len(universe.trajectory)
     if (index := _plain_xtc(universe)) is not None:
         return Trajectory(sites, n_frames, lambda: _frames_of([Path(source)], [index]), tree, source)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from mdstudy.analysis.attribution import attribute, compare_halves, lacks_drift,
 from mdstudy.analysis.frames import Observable, Series, Sites, Sums, Tallied, Tally
 from mdstudy.analysis.shells import FirstShell
 from mdstudy.analysis.trajectory import Trajectory, from_universe
-from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.errors import SpecError, TrajectoryError
 from mdstudy.base.pace import Progress
 from mdstudy.base.provenance import code_hash, versions
 from mdstudy.base.results import Estimate, Measurement
@@ -133,9 +134,13 @@ def measure(
 
     Raises
     ------
+    SpecError
+        A number of a recipe is not positive.
     TrajectoryError
         What an observable needs is not there, or the trajectory cannot be analysed as it stands.
     """
+    for observable in observables:
+        _require_positive(observable)
     sites = trajectory.sites
     if trajectory.n_frames == 0:
         raise TrajectoryError(f"{trajectory.source}: no frames")
@@ -185,6 +190,16 @@ def measure(
             found[k] = compare_halves(found[k], a, b)
     where = trajectory.source, times, trajectory.n_frames, stride, trajectory.model, code_text()
     return attribute(found, [origin(one, *where) for one in observables])
+
+
+def _require_positive(recipe: Any) -> None:
+    """Lengths, temperatures and counts of a recipe and of the recipes in it; seeds and errors may be anything."""
+    for field in fields(recipe) if is_dataclass(recipe) else ():
+        value = getattr(recipe, field.name)
+        _require_positive(value)
+        free = isinstance(value, bool) or field.name == "seed" or field.name.endswith("_error")
+        if isinstance(value, int | float) and not free and not 0 < value < math.inf:
+            raise SpecError(f"{type(recipe).__name__}: {field.name} = {value:g} is not positive and finite")
 
 
 def _stride(made: Mapping[Tally, Sums | Series], frames: int, of: int, memory: float) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -8,8 +9,12 @@ import pytest
 
 from mdstudy.analysis.frames import Block, Series, Sites, Sums, Tallied
 from mdstudy.analysis.trajectory import RawFrame, Trajectory
-from mdstudy.base.errors import TrajectoryError
+from mdstudy.base.errors import SpecError, TrajectoryError
 from mdstudy.base.results import Estimate, Measurement
+from mdstudy.observables.finite_size import InfiniteDiffusion
+from mdstudy.observables.nernst_einstein import NernstEinstein
+from mdstudy.observables.rdf import RadialDistribution
+from mdstudy.observables.structure_factor import StructureFactor
 from mdstudy.study.measure import BLOCKS, KEPT, measure, standard_observables
 
 BOX = np.array([3, 3, 3, 90, 90, 90], dtype=np.float32)
@@ -148,6 +153,25 @@ def test_positions_that_are_not_numbers_are_named_by_their_time() -> None:
 def test_no_frames_are_an_error() -> None:
     with pytest.raises(TrajectoryError, match="no frames"):
         measure(walk(0, 2), [Probe(Count([]))])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "fault"),
+    [
+        (NernstEinstein(-298.15), r"NernstEinstein: temperature = -298.15 is"),
+        (RadialDistribution("Li", ("Li",), r_max=-1.0), r"RadialDistribution: r_max = -1 is"),
+        (StructureFactor(vectors=0), r"StructureFactor: vectors = 0 is"),
+        (StructureFactor(q_max=math.inf), r"StructureFactor: q_max = inf is"),
+        (StructureFactor(width=math.nan), r"StructureFactor: width = nan is"),
+    ],
+)
+def test_numbers_of_a_recipe_are_positive(recipe, fault: str) -> None:
+    with pytest.raises(SpecError, match=fault + " not positive and finite"):
+        measure(walk(20, 2), [recipe])
+
+
+def test_a_seed_and_an_error_may_be_zero() -> None:
+    assert measure(walk(20, 2), [InfiniteDiffusion(300.0, 1.0, viscosity_error=0.0)])
 
 
 def test_the_standard_set_fits_what_is_there() -> None:
