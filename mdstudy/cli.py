@@ -216,7 +216,7 @@ def quantities(
         raise MdstudyError(
             f'no quantity has "{word}" in its name or meaning.{did_you_mean(str(word), (q.name for q in known()))}'
         )
-    _print_table(["quantity", "unit", "what it is"], rows)
+    _print_table(["quantity", "unit", "what it is"], rows, whole=2)
 
 
 @app.command()
@@ -339,8 +339,12 @@ def study(
         console.print(f"wrote {path}", highlight=False)
 
 
-def _print_table(header: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
-    table = Table(*(Column(label, overflow="fold") for label in header), title=title, title_justify="left")
+def _print_table(
+    header: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None, whole: int = 0
+) -> None:
+    """Print a table; so many of its first columns are never broken into lines."""
+    columns = (Column(label, overflow="fold", no_wrap=k < whole) for k, label in enumerate(header))
+    table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
     console.print(table)

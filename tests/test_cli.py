@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -32,8 +33,9 @@ def call(*words: str) -> str:
     return done.output
 
 
-def shell(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mdstudy", *words], capture_output=True, text=True, check=False)
+def shell(*words: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    command, environment = [sys.executable, "-m", "mdstudy", *words], os.environ | {"COLUMNS": str(columns)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_every_shipped_system_is_listed_and_can_be_shown() -> None:
@@ -95,7 +97,7 @@ def test_a_misspelt_option_or_command_is_refused(words: list[str], near: str) ->
 
 
 def test_quantities_are_listed_by_a_word_of_their_name_or_meaning() -> None:
-    everything, some = call("quantities"), call("quantities", "Self diffusion")
+    everything, some = shell("quantities").stdout, shell("quantities", "Self diffusion", columns=220).stdout
     for quantity in quantities():
         assert f" {quantity.name} " in everything
     for name in ("self_diffusion", "self_diffusion_infinite", "vehicular_share"):
