@@ -69,21 +69,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A system file, and a force field whose short cutoff fits a small box."""
     made = tmp_path_factory.mktemp("gel")
     (made / "gel.toml").write_text(SYSTEM, encoding="utf-8")
-    text = (data_dir("forcefields") / "clp-opls.xml").read_text(encoding="utf-8")
-    for name, value in (("Cutoff", "0.8"), ("SwitchDistance", "0.7")):
-        text, times = re.subn(f"<{name}>[^<]*<", f"<{name}>{value}<", text)
-        assert times == 1
-    (made / "short.xml").write_text(text, encoding="utf-8")
+    shortened("clp-opls", made / "short.xml")
     return made
+
+
+def shortened(name: str, file: Path) -> Path:
+    """A force field with a short cutoff."""
+    text = (data_dir("forcefields") / f"{name}.xml").read_text(encoding="utf-8")
+    for key, value in (("Cutoff", "0.8"), ("SwitchDistance", "0.7")):
+        text, times = re.subn(f"<{key}>[^<]*<", f"<{key}>{value}<", text)
+        assert times == 1
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def polymerised(folder: Path, run: str, force_field: str) -> RunDir:
+    """The box polymerised; it has less time to settle than usual."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mdstudy.polymer.growth.SETTLE", SETTLE)
+        build(folder / "gel.toml", folder / run, force_field=folder / force_field, **OPTIONS)
+    return RunDir(folder / run)
 
 
 @pytest.fixture(scope="module")
 def gel(folder: Path) -> RunDir:
-    """The box polymerised, made once; it has less time to settle than usual."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mdstudy.polymer.growth.SETTLE", SETTLE)
-        build(folder / "gel.toml", folder / "run", force_field=folder / "short.xml", **OPTIONS)
-    return RunDir(folder / "run")
+    return polymerised(folder, "run", "short.xml")
 
 
 @pytest.fixture(scope="module")
@@ -398,9 +408,17 @@ def test_a_network_is_not_packed_as_monomers_by_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gmx_d") is None, reason="gmx_d (GROMACS in double precision) is not installed")
-def test_the_energies_of_the_network_are_the_same_in_gromacs(gel: RunDir, folder: Path, tmp_path: Path) -> None:
-    """OpenMM keeps 1-4 pairs in the force of Coulomb. Its correction of dispersion is averaged otherwise."""
-    export(gel.path, "gromacs", tmp_path, force_field=folder / "short.xml")
+@pytest.mark.parametrize("force_field", ["clp-opls", "gaff2-resp"])
+def test_the_energies_of_the_network_are_the_same_in_gromacs(
+    force_field: str, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """OpenMM's correction of dispersion is averaged otherwise. What charges do is what goes with them."""
+    if force_field == "clp-opls":
+        gel, field = request.getfixturevalue("gel"), folder / "short.xml"
+    else:
+        field = shortened(force_field, folder / f"{force_field}.xml")
+        gel = polymerised(folder, force_field, field.name)
+    export(gel.path, "gromacs", tmp_path, force_field=field)
 
     def command(*words: str, text: str = "") -> str:
         done = subprocess.run(words, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
@@ -415,17 +433,28 @@ def test_the_energies_of_the_network_are_the_same_in_gromacs(gel: RunDir, folder
     names = re.findall(r'^@ s\d+ legend "(.*)"$', written, flags=re.MULTILINE)
     found = dict(zip(names, map(float, written.splitlines()[-1].split()[1:]), strict=True))
     system = openmm.XmlSerializer.deserialize(gel.system_xml.read_text(encoding="utf-8"))
+    start = openmm.XmlSerializer.deserialize(gel.start_xml.read_text(encoding="utf-8"))
+    positions = start.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    (charged,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
+    charged.setUseDispersionCorrection(False)
     for force in system.getForces():
         if isinstance(force, openmm.CustomNonbondedForce):
             force.setUseLongRangeCorrection(False)
-    start = openmm.XmlSerializer.deserialize(gel.start_xml.read_text(encoding="utf-8"))
-    expected = energy_terms(system, start.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+    expected = energy_terms(system, positions)
+    for i in range(charged.getNumParticles()):
+        charged.setParticleParameters(i, 0.0, *charged.getParticleParameters(i)[1:])
+    for i in range(charged.getNumExceptions()):
+        one, other, _, *rest = charged.getExceptionParameters(i)
+        charged.setExceptionParameters(i, one, other, 0.0, *rest)
+    without = energy_terms(system, positions)
+    expected["lennard_jones"] = without.get("lennard_jones", 0.0) + without["coulomb"]
+    expected["coulomb"] -= without["coulomb"]
     mine = {
         "bond": found["Bond"],
         "angle": found["Angle"],
         "dihedral": found["Proper Dih."] + found["Per. Imp. Dih."],
-        "lennard_jones": found["LJ (SR)"],
-        "coulomb": found["LJ-14"] + found["Coulomb-14"] + found["Coulomb (SR)"] + found["Coul. recip."],
+        "lennard_jones": found["LJ (SR)"] + found["LJ-14"],
+        "coulomb": found["Coulomb-14"] + found["Coulomb (SR)"] + found["Coul. recip."],
     }
     # The Ewald sums of a run are not as tight as those of a comparison between programs.
     for term, value in mine.items():
