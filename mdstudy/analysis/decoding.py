@@ -83,10 +83,8 @@ def _share_out(
     words: NDArray[np.uint32], starts: NDArray[np.int64], atoms: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Positions of frames with so many atoms, and whether their bits make any."""
-    positions, whole = (
-        np.empty((len(starts) - 1, atoms, 3), dtype=np.float32),
-        np.empty(len(starts) - 1, dtype=np.bool_),
-    )
+    whole = np.empty(len(starts) - 1, dtype=np.bool_)
+    positions = np.empty((len(whole), atoms, 3), dtype=np.float32)
     share_out(
         len(whole),
         lambda some: _decode(words, starts[:-1][some], starts[1:][some], _SIZES, positions[some], whole[some]),
