@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
 from mdstudy.base.drawing import COLOURS, STYLE, Line, Panel, axis_label
 from mdstudy.base.results import Curve, Estimate, find
@@ -41,6 +43,17 @@ def _curve(curves: Sequence[Curve], quantity: str, of: str) -> Curve | None:
     return next((c for c in curves if c.quantity == quantity and c.of == of), None)
 
 
+def _grid(n: int, width: float) -> tuple[Figure, NDArray[Any]]:
+    """A figure with n panels of this width (inches), three in a row, and its axes."""
+    columns = min(3, n)
+    rows = math.ceil(n / columns)
+    figure = Figure(figsize=(width * columns, 2.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[n:]:
+        ax.set_axis_off()
+    return figure, axes[:n]
+
+
 def distributions(comparison: Comparison) -> Figure | None:
     """g(r) around the ion (lines) and running coordination number (dashed), a panel a pair; None without any."""
     pairs = [
@@ -50,11 +63,8 @@ def distributions(comparison: Comparison) -> Figure | None:
     ]
     if not pairs:
         return None
-    columns = min(3, len(pairs))
-    rows = math.ceil(len(pairs) / columns)
-    figure = Figure(figsize=(3.1 * columns, 2.4 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, pair in zip(panels, pairs, strict=False):
+    figure, panels = _grid(len(pairs), 3.1)
+    for panel, pair in zip(panels, pairs, strict=True):
         twin = panel.twinx()
         twin.spines["right"].set_visible(True)
         for case, colour in zip(comparison.cases, COLOURS, strict=False):
@@ -66,8 +76,6 @@ def distributions(comparison: Comparison) -> Figure | None:
                 twin.plot(n.x, n.y, color=colour, lw=0.9, ls="--")
         panel.set(title=pair.replace("-", "–"), xlabel="r / nm", ylabel="g(r)", xlim=(0.1, 0.8), ylim=(0, None))
         twin.set(ylabel="coordination number", ylim=(0, 8))
-    for panel in panels[len(pairs) :]:
-        panel.set_axis_off()
     panels[0].legend(frameon=False, fontsize=8)
     return figure
 
@@ -186,14 +194,9 @@ def further(comparison: Comparison) -> Figure | None:
             panels.append(Panel(of.replace("-", "–"), *labels, lines))
     if not panels:
         return None
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(3.3 * columns, 2.4 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, ax in zip(panels, axes, strict=False):
+    figure, axes = _grid(len(panels), 3.3)
+    for panel, ax in zip(panels, axes, strict=True):
         panel.draw(ax)
-    for ax in axes[len(panels) :]:
-        ax.set_axis_off()
     return figure
 
 
