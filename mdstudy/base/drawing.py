@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdstudy.base.errors import MdstudyError
+from mdstudy.base.provenance import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -145,7 +146,7 @@ def save(figure: Figure, file: Path) -> None:
         raise MdstudyError(f'{file}: no kind of picture ends in "{file.suffix}"; take .svg, .pdf or .png')
     file.parent.mkdir(parents=True, exist_ok=True)
     if kind == "svg":
-        file.write_text(to_svg(figure), encoding="utf-8")
+        write_text(file, to_svg(figure))
     else:
         figure.savefig(file)
 
